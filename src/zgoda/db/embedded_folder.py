@@ -60,26 +60,25 @@ class DataFolder:
 def prepare_folder(data_dir: Path) -> DataFolder:
     """Make the data folder usable for PostgreSQL, or say why it is not.
 
-    Creates it if missing. Run by root, hands it to the account that will run PostgreSQL. Changes nothing outside it and
-    never touches a folder that holds anything but a cluster of ours.
+    Creates it if missing, and lets nobody but its owner enter; run by root, hands it to the account that will run
+    PostgreSQL. Changes nothing outside it and nothing at all in a folder that holds anything but a cluster of ours.
     """
     path = _checked_path(data_dir)
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _refuse_foreign(path)
     folder = DataFolder(path, _choose_owner(path))
-    if not is_made(folder):
-        _own(path, folder.owner)
-    for inner in (folder.socket, folder.log):
-        make_private(inner, folder.owner)
+    _refuse_foreign(path)
+    for private in (path, folder.socket, folder.log):
+        make_private(private, folder.owner)
     return folder
 
 
 def find_folder(data_dir: Path) -> DataFolder | None:
     """The data folder if it has ever been started; nothing is created or changed."""
     path = _checked_path(data_dir)
-    if not (path / "start.lock").exists():
+    if not path.exists():
         return None
-    return DataFolder(path, _choose_owner(path))
+    folder = DataFolder(path, _choose_owner(path))
+    return folder if (path / "start.lock").exists() else None
 
 
 def is_made(folder: DataFolder) -> bool:
@@ -145,7 +144,6 @@ def drop_link(folder: DataFolder) -> None:
         place = _link_place(folder)
         if place.is_symlink():
             place.unlink()
-        place.parent.rmdir()
 
 
 @contextlib.contextmanager
@@ -201,30 +199,28 @@ def _refuse_foreign(path: Path) -> None:
 
 def _choose_owner(path: Path) -> Account:
     """Nobody but the folder's owner may serve it; root serves it in the owner's name."""
+    me = os.geteuid()
+    for place in (path, path / "cluster"):
+        if me != 0 and place.exists() and place.stat().st_uid != me:
+            raise EmbeddedError(
+                f"{place} belongs to another user ({_account_of(place).name}). "
+                "Run Zgoda as that user, or choose another data folder."
+            )
     made = (path / "cluster" / "PG_VERSION").exists()
-    place = path / "cluster" if made else path
-    facts = place.stat()
-    named = find_account(facts.st_uid)
-    owner = named or Account(str(facts.st_uid), facts.st_uid, facts.st_gid)
-    if os.geteuid() == owner.uid != 0:
-        return owner
-    if os.geteuid() != 0:
-        raise EmbeddedError(
-            f"{place} belongs to another user ({owner.name}). Run Zgoda as that user, or choose another data folder."
-        )
-    if owner.uid != 0 and (named or made):
+    owner = _account_of(path / "cluster" if made else path)
+    if owner.uid != 0 and (made or me != 0 or find_account(owner.uid)):
         return owner
     if made:
         raise EmbeddedError(
-            f"{place} belongs to root, and PostgreSQL refuses to run as root. "
+            f"{path / 'cluster'} belongs to root, and PostgreSQL refuses to run as root. "
             f"Give the whole folder to an ordinary user: chown -R {account_for_root().name} '{path}'"
         )
     return account_for_root()
 
 
-def _own(path: Path, owner: Account) -> None:
-    if os.geteuid() == 0 and path.stat().st_uid != owner.uid:
-        os.chown(path, owner.uid, owner.gid)
+def _account_of(place: Path) -> Account:
+    facts = place.stat()
+    return find_account(facts.st_uid) or Account(str(facts.st_uid), facts.st_uid, facts.st_gid)
 
 
 def _link_place(folder: DataFolder) -> Path:

@@ -121,8 +121,12 @@ def clear_leftovers(folder: DataFolder) -> None:
 
     PostgreSQL clears up after a dead process id itself, with more care than we could; a reused one it takes for alive.
     """
+    _clear_pid_file(folder)
     for name in (SOCKET_NAME, SOCKET_NAME + ".lock"):
         (folder.socket / name).unlink(missing_ok=True)
+
+
+def _clear_pid_file(folder: DataFolder) -> None:
     pid_file = folder.cluster / "postmaster.pid"
     try:
         pid = int(pid_file.read_text(errors="replace").split("\n", 1)[0])

@@ -98,11 +98,12 @@ def start_server(folder: DataFolder, lock: Lock, options: Sequence[str]) -> subp
 
 
 def why_not(folder: DataFolder, what: str) -> str:
-    """A sentence with the last complaint in the logs. A starting server complains to start.log until its own log runs."""
+    """A sentence with the last complaint in the logs. A server complains to start.log until its own log runs."""
     daily = max(folder.log.glob("postgresql-*.log"), key=lambda log: log.stat().st_mtime, default=folder.log)
     for log in (folder.log / "start.log", daily):
-        lines = log.read_text(errors="replace").splitlines()[-200:] if log.is_file() else []
-        complaints = [line for line in lines if re.search(r"\b(error|FATAL|PANIC|No space left)\b", line)]
+        text = log.read_text(errors="replace") if log.is_file() else ""
+        this_start = text.rpartition("LOG:  starting PostgreSQL")[2].splitlines()
+        complaints = [line for line in this_start if re.search(r"\b(error|FATAL|PANIC|No space left)\b", line)]
         if complaints:
             full = any("No space left" in line for line in complaints)
             advice = "The disk is full: free some space there" if full else f"Look into {log}"

@@ -29,7 +29,8 @@ class Map(msgspec.Struct, frozen=True, kw_only=True):
     `ignore` never carries a blank either way, `fill` writes only where the other side is blank. `values` pairs vendor
     and canonical choices (the first pair wins on the way back); `otherwise` says what becomes of others: keep them as
     they are, hold the field, take `default_in`/`default_out`, or create the option at the vendor. `placeholder` goes
-    out only in a create whose field would be blank, and never comes back. `derived` marks formulas: a change in them
+    out only in a create whose field would be blank, and never comes back; without a `required` value nothing is
+    created at all. `derived` marks formulas: a change in them
     moves no stamp. `refers_to` names the streams (of the same connection) whose ids a `ref` field holds; `evidence` is
     the path of the stamp that proves a consent. `read`/`write` are CEL expressions over `row` / the canonical fields.
     """
@@ -43,6 +44,7 @@ class Map(msgspec.Struct, frozen=True, kw_only=True):
     default_in: Any = None
     default_out: Any = None
     placeholder: Any = None
+    required: bool = False
     derived: bool = False
     refers_to: tuple[str, ...] = ()
     evidence: str = ""

@@ -86,10 +86,10 @@ _KINDS = (
     FaultKind("results_shuffled", "after", "the results of a batch in another order"),
     FaultKind("results_short", "after", "fewer results than records were sent"),
     # what the vendor says its fields are
-    FaultKind("field_removed", "schema", "the field is gone from schema and records", ("object", "field")),
-    FaultKind("field_renamed", "schema", "the field has another name", ("object", "field", "to")),
-    FaultKind("field_retyped", "schema", "the schema gives the field another type", ("object", "field", "type")),
-    FaultKind("picklist_value_added", "schema", "the picklist has one more value", ("object", "field", "value")),
+    FaultKind("field_removed", "schema", "the field is gone from schema and records", ("field",)),
+    FaultKind("field_renamed", "schema", "the field has another name", ("field", "to")),
+    FaultKind("field_retyped", "schema", "the schema gives the field another type", ("field", "type")),
+    FaultKind("picklist_value_added", "schema", "the picklist has one more value", ("field", "value")),
     # webhooks
     FaultKind("hook_lost", "hook", "the webhook is never sent"),
     FaultKind("hook_duplicate", "hook", "the webhook is sent several times", ("copies",)),

@@ -1,0 +1,258 @@
+-- Where records come from and go to: one stream of one connection. `account` is the vendor's own name for the
+-- organisation behind the connection, so that ids of two organisations never mix.
+CREATE TABLE source (
+    id smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    connection text NOT NULL,
+    stream text NOT NULL,
+    entity text NOT NULL,
+    mapping_version text NOT NULL DEFAULT '',
+    canary text NOT NULL DEFAULT 'first',
+    UNIQUE (connection, stream)
+);
+
+-- State of a connection as operators and errors left it.
+CREATE TABLE connection_state (
+    connection text PRIMARY KEY,
+    account text NOT NULL DEFAULT '',
+    status text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'paused', 'needs_attention')),
+    reason text NOT NULL DEFAULT '',
+    since timestamptz,
+    retry_at timestamptz,
+    approved_at timestamptz,
+    used_today integer NOT NULL DEFAULT 0,
+    used_on date
+);
+
+-- Positions in change feeds, saved in the transaction that stores what was read up to them.
+CREATE TABLE feed (
+    source smallint NOT NULL REFERENCES source,
+    kind text NOT NULL CHECK (kind IN ('all', 'changes', 'deletes')),
+    cursor jsonb,
+    read_at timestamptz,
+    complete_at timestamptz,
+    known_total bigint,
+    PRIMARY KEY (source, kind)
+);
+
+CREATE SEQUENCE golden_ids;
+CREATE SEQUENCE inbox_ids;
+CREATE SEQUENCE delivery_ids;
+CREATE SEQUENCE change_ids;
+CREATE SEQUENCE conflict_ids;
+CREATE SEQUENCE join_ids;
+CREATE SEQUENCE run_ids;
+
+-- One golden record per thing; its row lock is the lane that keeps order per thing.
+CREATE TABLE golden (
+    id bigint PRIMARY KEY DEFAULT nextval('golden_ids'),
+    entity text NOT NULL,
+    fields jsonb NOT NULL,
+    claims jsonb NOT NULL,
+    version integer NOT NULL DEFAULT 1,
+    joined_into bigint,
+    gone_at timestamptz,
+    created_at timestamptz NOT NULL,
+    changed_at timestamptz NOT NULL
+);
+CREATE INDEX golden_joined ON golden (joined_into) WHERE joined_into IS NOT NULL;
+CREATE INDEX golden_changed ON golden (entity, changed_at);
+
+-- Normalised identifiers by which a new record finds its golden one.
+CREATE TABLE match_key (
+    entity text NOT NULL,
+    key text NOT NULL,
+    golden_id bigint NOT NULL,
+    PRIMARY KEY (entity, key, golden_id)
+);
+CREATE INDEX match_key_golden ON match_key (golden_id);
+
+-- References between golden records, so that a parent's arrival finds its children.
+CREATE TABLE reference (
+    golden_id bigint NOT NULL,
+    field text NOT NULL,
+    refers_to bigint NOT NULL,
+    PRIMARY KEY (golden_id, field)
+);
+CREATE INDEX reference_to ON reference (refers_to);
+
+-- A system's record tied to a golden one. `base`: what that system last held as far as we know; `agreed`: golden
+-- values its differing base counts as equal to; `inflight`: our own write until a fresh read confirms it.
+CREATE TABLE link (
+    source smallint NOT NULL,
+    vendor_id text NOT NULL,
+    golden_id bigint NOT NULL,
+    base jsonb NOT NULL,
+    agreed jsonb,
+    inflight jsonb,
+    faults jsonb,
+    fingerprint bigint,
+    stamp text,
+    modified_at timestamptz,
+    read_at timestamptz,
+    swept_at timestamptz,
+    excluded text,
+    gone_at timestamptz,
+    moved_to text,
+    PRIMARY KEY (source, vendor_id)
+);
+CREATE INDEX link_golden ON link (golden_id);
+
+-- What was read and not yet reconciled. `wait_source`/`wait_id`: the parent record this one waits for.
+CREATE TABLE inbox (
+    seq bigint PRIMARY KEY DEFAULT nextval('inbox_ids'),
+    source smallint NOT NULL,
+    vendor_id text NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('row', 'gone', 'hint', 'replan')),
+    body jsonb,
+    fingerprint bigint,
+    read_at timestamptz NOT NULL,
+    backfill boolean NOT NULL,
+    run bigint,
+    due_at timestamptz,
+    tries smallint NOT NULL DEFAULT 0,
+    fault text
+);
+CREATE INDEX inbox_key ON inbox (source, vendor_id);
+
+-- Records that wait for a parent nobody has seen yet.
+CREATE TABLE orphan (
+    parent_source smallint NOT NULL,
+    parent_id text NOT NULL,
+    source smallint NOT NULL,
+    vendor_id text NOT NULL,
+    body jsonb NOT NULL,
+    read_at timestamptz NOT NULL,
+    backfill boolean NOT NULL,
+    since timestamptz NOT NULL,
+    PRIMARY KEY (parent_source, parent_id, source, vendor_id)
+);
+
+-- Golden records whose deliveries must be thought over again (a receipt came, a rule changed).
+CREATE TABLE replan (
+    golden_id bigint PRIMARY KEY,
+    backfill boolean NOT NULL DEFAULT false
+);
+
+-- The outbox: what a system should be told, and afterwards what became of it.
+CREATE TABLE delivery (
+    id bigint PRIMARY KEY DEFAULT nextval('delivery_ids'),
+    source smallint NOT NULL,
+    golden_id bigint NOT NULL,
+    vendor_id text,
+    op text NOT NULL CHECK (op IN ('create', 'update', 'delete')),
+    patch jsonb NOT NULL,
+    prior jsonb NOT NULL,
+    rules jsonb,
+    lane smallint NOT NULL,
+    state text NOT NULL CHECK (state IN ('pending', 'inflight', 'applied', 'superseded', 'filtered', 'held', 'failing', 'dead')),
+    reason text,
+    change_id bigint,
+    run bigint,
+    due_at timestamptz,
+    tries smallint NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL,
+    sent_at timestamptz,
+    settled_at timestamptz
+);
+CREATE UNIQUE INDEX delivery_open ON delivery (source, golden_id)
+    WHERE state IN ('pending', 'inflight', 'held', 'failing', 'dead');
+CREATE INDEX delivery_due ON delivery (source, lane, id) WHERE state IN ('pending', 'failing');
+CREATE INDEX delivery_golden ON delivery (golden_id);
+
+-- Every change of a golden record, with the rule that made it: field -> [old, new, rule].
+CREATE TABLE change (
+    id bigint PRIMARY KEY DEFAULT nextval('change_ids'),
+    golden_id bigint NOT NULL,
+    source smallint,
+    vendor_id text,
+    kind text NOT NULL,
+    fields jsonb NOT NULL,
+    said_at timestamptz,
+    at timestamptz NOT NULL,
+    run bigint
+);
+CREATE INDEX change_golden ON change (golden_id, id);
+
+-- Two sides said different things. The losing value is never thrown away.
+CREATE TABLE conflict (
+    id bigint PRIMARY KEY DEFAULT nextval('conflict_ids'),
+    golden_id bigint NOT NULL,
+    field text NOT NULL,
+    kept jsonb,
+    kept_source smallint,
+    lost jsonb,
+    lost_source smallint,
+    rule text NOT NULL,
+    state text NOT NULL CHECK (state IN ('settled', 'open', 'decided')),
+    at timestamptz NOT NULL,
+    decided_by text,
+    run bigint
+);
+CREATE INDEX conflict_open ON conflict (golden_id, field) WHERE state = 'open';
+CREATE INDEX conflict_golden ON conflict (golden_id, id);
+
+-- Records a system does not get, and why.
+CREATE TABLE exclusion (
+    source smallint NOT NULL,
+    golden_id bigint NOT NULL,
+    reason text NOT NULL,
+    PRIMARY KEY (source, golden_id)
+);
+
+-- Records that might be one: kept apart until a person or a rule says so.
+CREATE TABLE suspicion (
+    golden_id bigint NOT NULL,
+    other_id bigint NOT NULL,
+    reason text NOT NULL,
+    at timestamptz NOT NULL,
+    state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'joined', 'apart')),
+    PRIMARY KEY (golden_id, other_id)
+);
+
+-- Joins of golden records, with what is needed to undo them.
+CREATE TABLE joining (
+    id bigint PRIMARY KEY DEFAULT nextval('join_ids'),
+    survivor bigint NOT NULL,
+    loser bigint NOT NULL,
+    reason text NOT NULL,
+    before jsonb NOT NULL,
+    at timestamptz NOT NULL,
+    split_at timestamptz
+);
+
+-- The last word on a contact point (an address, a number), whoever it belongs to now.
+CREATE TABLE consent_point (
+    channel text NOT NULL,
+    purpose text NOT NULL,
+    point text NOT NULL,
+    status text NOT NULL,
+    said_at timestamptz NOT NULL,
+    source smallint,
+    PRIMARY KEY (channel, purpose, point)
+);
+
+-- Runs and what became of their rows.
+CREATE TABLE run (
+    id bigint PRIMARY KEY DEFAULT nextval('run_ids'),
+    kind text NOT NULL,
+    started_at timestamptz NOT NULL,
+    ended_at timestamptz,
+    result text,
+    report jsonb
+);
+
+-- What may be sent: switches, brakes and their windows.
+CREATE TABLE switch (
+    name text PRIMARY KEY,
+    value jsonb NOT NULL,
+    set_at timestamptz NOT NULL,
+    set_by text NOT NULL DEFAULT ''
+);
+
+-- Loops that only one worker may run at a time; the token fences late ones off.
+CREATE TABLE lease (
+    name text PRIMARY KEY,
+    holder text NOT NULL,
+    token bigint NOT NULL,
+    until timestamptz NOT NULL
+);

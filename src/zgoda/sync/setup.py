@@ -1,0 +1,123 @@
+"""The compiled configuration of the sync engine: what may flow where, by which rules. Immutable once made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from zgoda.identity.match import IdentityRules
+from zgoda.kit.mapping import Mapping as FieldMapping
+from zgoda.kit.spec import Op, Stream
+from zgoda.model.entities import Entity
+from zgoda.model.values import Values
+from zgoda.sync.merge import FieldRule, Rules
+
+OnDelete: TypeAlias = Literal["ask", "propagate", "unlink", "restore"]
+"""What a deletion in one system means for the others: ask a person (held), delete there too, only forget the tie, or
+create it again where it was deleted."""
+
+OnLeave: TypeAlias = Literal["keep", "hold"]
+"""What becomes of a record that leaves a filter: it stays as it is, or a person is asked. Never deleted."""
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """One stream of one connection, with the user's rules for it.
+
+    `may` is what the user allows here (never more than the stream can). `admits` is the filter: a record that does not
+    pass is not created or updated there and its edits are not taken, except consent, which knows no filters.
+    """
+
+    id: int
+    connection: str
+    stream: Stream
+    entity: Entity
+    mapping: FieldMapping
+    may: frozenset[Op]
+    admits: Callable[[Values], bool] | None = None
+    filter_text: str = ""
+    on_delete: OnDelete = "ask"
+    on_leave: OnLeave = "keep"
+    delete_wins: bool = False
+    quiet_s: float = 0.0
+    required: tuple[str, ...] = ()
+    poll_s: float = 60.0
+    sweep_s: float = 24 * 3600.0
+
+    @property
+    def name(self) -> str:
+        return f"{self.connection}/{self.stream.name}"
+
+
+class Brakes(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits to what may happen unasked (proof.md I-23, I-24, I-26)."""
+
+    delete_floor: int = 20
+    delete_share: float = 0.005
+    delete_ceiling: int = 500
+    delete_window_s: float = 3600.0
+    delete_of_known: float = 0.20
+    change_share: float = 0.05
+    field_share: float = 0.20
+    clear_share: float = 0.01
+    one_value_share: float = 0.01
+    change_floor: int = 50
+    change_window_s: float = 3600.0
+    canary: int = 50
+    canary_share: float = 0.01
+    canary_errors: float = 0.02
+    oscillations: int = 4
+    oscillation_window_s: float = 3600.0
+
+
+class Setup(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the engine knows about the user's wishes."""
+
+    sources: Mapping[int, Source]
+    entities: tuple[Entity, ...]
+    fields: Mapping[str, Mapping[str, FieldRule]]
+    identity: Mapping[str, IdentityRules]
+    order: tuple[str, ...]
+    brakes: Brakes = msgspec.field(default_factory=Brakes)
+    merge_window_s: float = 60.0
+    version: str = ""
+
+    def of_entity(self, entity: str) -> list[Source]:
+        return [source for source in self.sources.values() if source.entity.name == entity]
+
+    def of_connection(self, connection: str) -> list[Source]:
+        """In the order parents before children."""
+        rank = {entity.name: place for place, entity in enumerate(self.entities)}
+        mine = [source for source in self.sources.values() if source.connection == connection]
+        return sorted(mine, key=lambda source: rank[source.entity.name])
+
+    def find(self, connection: str, stream: str) -> Source | None:
+        for source in self.sources.values():
+            if source.connection == connection and source.stream.name == stream:
+                return source
+        return None
+
+    def rules_for(self, source: Source) -> Rules:
+        return Rules(
+            fields=self.fields[source.entity.name],
+            maps=source.mapping.by_field,
+            systems={s.id: s.connection for s in self.sources.values()},
+            order=self.order,
+        )
+
+
+def parents_first(entities: Mapping[str, Entity]) -> tuple[Entity, ...]:
+    """Entities ordered so that what is referred to comes before what refers to it."""
+    placed: dict[str, Entity] = {}
+
+    def place(name: str, above: frozenset[str]) -> None:
+        if name in placed or name in above or name not in entities:
+            return
+        for parent in sorted(entities[name].parents):
+            place(parent, above | {name})
+        placed[name] = entities[name]
+
+    for name in sorted(entities):
+        place(name, frozenset())
+    return tuple(placed.values())
