@@ -8,7 +8,7 @@ readable copy in a cache folder of the system; nothing of the user's is changed.
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import hashlib
 import importlib.util
 import os
@@ -230,8 +230,10 @@ def _replace_copy(copy: Path, base: Path, names: Sequence[str]) -> None:
             folder.chmod(0o755)
         if os.path.lexists(copy) and copy.lstat().st_uid == 0:
             copy.rename(fresh / "old")
-        with contextlib.suppress(FileExistsError):
-            tree.rename(copy)
+        tree.rename(copy)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):  # somebody put something there
+            raise
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 

@@ -19,7 +19,7 @@ from psycopg_pool import AsyncConnectionPool
 Tuple = tuple[Any, ...]
 
 
-def batch(rows: Sequence[Any]) -> str:
+def batch(rows: Sequence[Any] | Mapping[str, Any]) -> str:
     """Rows (mappings or structs) as the one jsonb parameter of a query."""
     return msgspec.json.encode(rows).decode()
 

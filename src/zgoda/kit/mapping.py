@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final, Literal, TypeAlias, cast
 
 import msgspec
@@ -125,6 +126,7 @@ class _Missing:
 MISSING: Final = _Missing()
 
 
+@cache
 def path_getter(path: str) -> Callable[[dict[str, Any]], Any]:
     """A function that follows a dotted path; `MISSING` when a step is absent, `None` when a step is null."""
     first, *rest = path.split(".")

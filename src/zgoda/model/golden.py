@@ -23,7 +23,8 @@ class Claim(NamedTuple):
 
 
 class Golden(msgspec.Struct, kw_only=True):
-    """What holds for one thing, over all systems. `claims["*"]` stands for every field without a claim of its own."""
+    """What holds for one thing, over all systems. `claims["*"]` stands for every field without a claim of its own.
+    `flips` counts the changes of a field within a window: (count, start of the window in µs)."""
 
     id: int
     entity: str
@@ -31,6 +32,7 @@ class Golden(msgspec.Struct, kw_only=True):
     claims: dict[str, Claim]
     version: int = 1
     gone: bool = False
+    flips: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict[str, tuple[int, int]])
     is_new: bool = False
 
     def claim(self, field: str) -> Claim:

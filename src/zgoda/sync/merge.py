@@ -52,6 +52,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     maps: Mapping[str, Map]
     systems: Mapping[int, str]
     order: tuple[str, ...]
+    flip_limit: int = 8
+    flip_window_us: int = 3_600_000_000
 
 
 class Edit(msgspec.Struct, frozen=True, kw_only=True):
@@ -245,6 +247,10 @@ def _decide(golden: Golden, link: Link, change: _Change, rules: Rules, peers: Pe
         if settled.open:
             link.agreed[name] = held
         return
+    if _oscillates(golden, name, change.seen.read_us, rules):
+        merged.disputes.append(_lost(golden, link, change, "changed back and forth too often: ask", open=True))
+        link.agreed[name] = held
+        return
     merged.edits.append(Edit(field=name, old=held, new=settled.value, rule=settled.rule))
     if _contested(kind, held, change) and held is not None:
         merged.disputes.append(
@@ -259,6 +265,15 @@ def _decide(golden: Golden, link: Link, change: _Change, rules: Rules, peers: Pe
         )
     golden.fields[name] = settled.value
     golden.claims[name] = Claim(link.source, offered_us, settled.rule)
+
+
+def _oscillates(golden: Golden, name: str, now_us: int, rules: Rules) -> bool:
+    """Count a field's changes; more than the brake allows within its window means machines are quarrelling."""
+    count, since_us = golden.flips.get(name, (0, now_us))
+    if now_us - since_us > rules.flip_window_us:
+        count, since_us = 0, now_us
+    golden.flips[name] = (count + 1, since_us)
+    return count >= rules.flip_limit
 
 
 def _contested(type: FieldType, held: Any, change: _Change) -> bool:

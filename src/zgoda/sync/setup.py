@@ -67,7 +67,7 @@ class Brakes(msgspec.Struct, frozen=True, kw_only=True):
     canary: int = 50
     canary_share: float = 0.01
     canary_errors: float = 0.02
-    oscillations: int = 4
+    oscillations: int = 8
     oscillation_window_s: float = 3600.0
 
 
@@ -104,6 +104,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
             maps=source.mapping.by_field,
             systems={s.id: s.connection for s in self.sources.values()},
             order=self.order,
+            flip_limit=self.brakes.oscillations,
+            flip_window_us=int(self.brakes.oscillation_window_s * 1e6),
         )
 
 

@@ -48,9 +48,10 @@ CREATE TABLE golden (
     entity text NOT NULL,
     fields jsonb NOT NULL,
     claims jsonb NOT NULL,
+    flips jsonb,
     version integer NOT NULL DEFAULT 1,
     joined_into bigint,
-    gone_at timestamptz,
+    gone boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL,
     changed_at timestamptz NOT NULL
 );
@@ -87,11 +88,10 @@ CREATE TABLE link (
     faults jsonb,
     fingerprint bigint,
     stamp text,
-    modified_at timestamptz,
-    read_at timestamptz,
-    swept_at timestamptz,
+    modified_us bigint,
+    read_us bigint NOT NULL,
     excluded text,
-    gone_at timestamptz,
+    gone boolean NOT NULL DEFAULT false,
     moved_to text,
     PRIMARY KEY (source, vendor_id)
 );
@@ -102,13 +102,13 @@ CREATE TABLE inbox (
     seq bigint PRIMARY KEY DEFAULT nextval('inbox_ids'),
     source smallint NOT NULL,
     vendor_id text NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('row', 'gone', 'hint', 'replan')),
+    kind text NOT NULL CHECK (kind IN ('row', 'gone', 'hint')),
     body jsonb,
     fingerprint bigint,
-    read_at timestamptz NOT NULL,
+    read_us bigint NOT NULL,
     backfill boolean NOT NULL,
     run bigint,
-    due_at timestamptz,
+    due_us bigint NOT NULL DEFAULT 0,
     tries smallint NOT NULL DEFAULT 0,
     fault text
 );
@@ -121,9 +121,8 @@ CREATE TABLE orphan (
     source smallint NOT NULL,
     vendor_id text NOT NULL,
     body jsonb NOT NULL,
-    read_at timestamptz NOT NULL,
+    read_us bigint NOT NULL,
     backfill boolean NOT NULL,
-    since timestamptz NOT NULL,
     PRIMARY KEY (parent_source, parent_id, source, vendor_id)
 );
 
@@ -146,9 +145,11 @@ CREATE TABLE delivery (
     lane smallint NOT NULL,
     state text NOT NULL CHECK (state IN ('pending', 'inflight', 'applied', 'superseded', 'filtered', 'held', 'failing', 'dead')),
     reason text,
-    change_id bigint,
+    cause smallint,
+    golden_version integer NOT NULL DEFAULT 0,
+    again boolean NOT NULL DEFAULT false,
     run bigint,
-    due_at timestamptz,
+    due_us bigint NOT NULL DEFAULT 0,
     tries smallint NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL,
     sent_at timestamptz,
@@ -167,7 +168,7 @@ CREATE TABLE change (
     vendor_id text,
     kind text NOT NULL,
     fields jsonb NOT NULL,
-    said_at timestamptz,
+    said_us bigint,
     at timestamptz NOT NULL,
     run bigint
 );
@@ -226,7 +227,8 @@ CREATE TABLE consent_point (
     purpose text NOT NULL,
     point text NOT NULL,
     status text NOT NULL,
-    said_at timestamptz NOT NULL,
+    said_us bigint NOT NULL,
+    proof_us bigint,
     source smallint,
     PRIMARY KEY (channel, purpose, point)
 );
@@ -255,4 +257,21 @@ CREATE TABLE lease (
     holder text NOT NULL,
     token bigint NOT NULL,
     until timestamptz NOT NULL
+);
+
+-- Ids met by a running full read, to find what is gone where a vendor keeps no tombstones.
+CREATE UNLOGGED TABLE sweep (
+    source smallint NOT NULL,
+    vendor_id text NOT NULL,
+    PRIMARY KEY (source, vendor_id)
+);
+
+-- How much changed lately because of one source, for the mass-change and delete brakes.
+CREATE TABLE brake (
+    source smallint NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('change', 'delete')),
+    since_us bigint NOT NULL,
+    counts jsonb NOT NULL,
+    tripped text,
+    PRIMARY KEY (source, kind)
 );

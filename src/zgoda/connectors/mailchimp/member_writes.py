@@ -1,0 +1,258 @@
+"""Writing members.
+
+Creates go 500 a call to POST /lists/{id} with `update_existing=false`: that call demands a `status`, so with true it
+would overwrite the consent of a member we did not know of. Updates go one by one to PATCH /members/{contact_id}, never
+through the batch: the batch finds members by address, so after an address changed meanwhile it would make a second
+member, and it too would have to repeat the status and undo an opt-out of the same minute.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from zgoda.connectors.mailchimp import interests
+from zgoda.connectors.mailchimp.exchange import (
+    audience_path,
+    call,
+    confirm_audience,
+    decoded,
+    hash_of,
+    member_path,
+    one_by_one,
+    problem_of,
+    refused,
+)
+from zgoda.connectors.mailchimp.members import ID, STAMP, id_of, one
+from zgoda.kit.errors import RefusalKind
+from zgoda.kit.http import Answer
+from zgoda.kit.spec import Receipt, Row, Session, Write
+
+COMPLIANCE = "Member In Compliance State"
+FORGOTTEN = "Forgotten Email Not Subscribed"
+KNOWN_ERRORS = (("compliance state", COMPLIANCE), ("permanently deleted", FORGOTTEN), ("already a list member", "exists"))
+"""Words in a batch's error texts that tell more than its code, which is often just ERROR_GENERIC."""
+
+
+class _Error(msgspec.Struct):
+    email_address: str = ""
+    error: str = ""
+    error_code: str = ""
+    field: str = ""
+
+
+class _Batch(msgspec.Struct):
+    new_members: list[Row]
+    updated_members: list[Row]
+    errors: list[_Error]
+
+
+class _Unwritable(ValueError):
+    """A record that need not be sent to know that it is refused."""
+
+    def __init__(self, code: str, message: str, field: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.field = field
+
+
+async def write(session: Session, writes: list[Write]) -> list[Receipt]:
+    """Creates in one call, then updates and archivings ten at a time."""
+    receipts = await _create(session, [write for write in writes if write.op == "create"])
+    rest = [write for write in writes if write.op != "create"]
+
+    async def change(write: Write) -> Receipt:
+        return await (_update(session, write) if write.op == "update" else _archive(session, write))
+
+    receipts += await one_by_one(rest, change, done=receipts)
+    return await _believed(session, receipts)
+
+
+async def erase(session: Session, ids: list[str]) -> list[Receipt]:
+    """Deletes for good. Mailchimp never lets that address be imported again; only a form can bring it back."""
+
+    async def forget(write: Write) -> Receipt:
+        path = member_path(session, write.id, "/actions/delete-permanent")
+        answer = await call(session, "POST", path, allowed=(400, 404, 405))
+        return Receipt(key=write.key, id=write.id) if answer.ok else await _refusal(session, write, answer)
+
+    receipts = await one_by_one([Write(key=id, op="delete", id=id) for id in ids], forget)
+    return await _believed(session, receipts)
+
+
+async def _believed(session: Session, receipts: list[Receipt]) -> list[Receipt]:
+    """Raises if every member is gone because the audience is."""
+    gone = [r for r in receipts if r.refusal is not None and r.refusal.kind is RefusalKind.GONE]
+    if gone and not any(r.refusal is None for r in receipts):
+        await confirm_audience(session)
+    return receipts
+
+
+async def _create(session: Session, writes: list[Write]) -> list[Receipt]:
+    receipts: list[Receipt] = []
+    bodies: dict[str, tuple[Write, Row]] = {}
+    twins: list[tuple[str, Write]] = []
+    for write in writes:
+        try:
+            body = await _body_of_new(session, write)
+        except _Unwritable as fault:
+            receipts.append(refused(write, RefusalKind.REJECTED, fault.code, str(fault), fields=(fault.field,)))
+            continue
+        address = body["email_address"].lower()
+        if address in bodies:
+            twins.append((address, write))
+        else:
+            bodies[address] = (write, body)
+    made = await _send_new(session, bodies) if bodies else {}
+    for address, write in twins:
+        id = made[address].id
+        receipts.append(refused(write, RefusalKind.EXISTS, "twin", "the same address twice in one call", moved_to=id))
+    return [*receipts, *made.values()]
+
+
+async def _send_new(session: Session, bodies: dict[str, tuple[Write, Row]]) -> dict[str, Receipt]:
+    """One batch call; then a closer look at those whose address is already in the audience."""
+    sent = {"members": [body for _, body in bodies.values()], "update_existing": False}
+    answer = decoded(await call(session, "POST", audience_path(session), json=sent), _Batch)
+    stored = {_address(row): row for row in [*answer.new_members, *answer.updated_members]}
+    errors = {error.email_address.strip().lower(): error for error in answer.errors}
+    made: dict[str, Receipt] = {}
+    known: list[Write] = []
+    for address, (write, body) in bodies.items():
+        if address in stored:
+            made[address] = _receipt(write, stored[address], body)
+        elif address not in errors:
+            made[address] = refused(write, RefusalKind.TEMPORARY, "no answer", "the answer leaves this record out")
+        elif (code := _code(errors[address])) == "exists":
+            known.append(write)
+        else:
+            fields = (_field(errors[address].field),) if code not in (COMPLIANCE, FORGOTTEN) else ("status",)
+            made[address] = refused(write, RefusalKind.REJECTED, code, "not accepted as a new member", fields=fields)
+
+    async def look(write: Write) -> Receipt:
+        return await _meet(session, write, next(body for one, body in bodies.values() if one is write))
+
+    met = await one_by_one(known, look, done=list(made.values()))
+    return made | {_address(write.values): receipt for write, receipt in zip(known, met, strict=True)}
+
+
+async def _meet(session: Session, write: Write, body: Row) -> Receipt:
+    """The address is in the audience already. An archived member comes back, but only with an explicit yes or no:
+    Mailchimp does not tell whether the person had opted out before, and `transactional` might undo that."""
+    member = hash_of(body["email_address"])
+    row = await one(session, member, (ID, "status"))
+    if row is None:
+        return refused(write, RefusalKind.TEMPORARY, "vanished", "the member that was in the way is gone")
+    if row.get("status") != "archived":
+        return refused(write, RefusalKind.EXISTS, "Member Exists", "the address is in the audience", moved_to=row[ID])
+    if body["status"] not in ("subscribed", "unsubscribed"):
+        text = "an archived member has this address; consent is unknown, so it is not brought back"
+        return refused(write, RefusalKind.REJECTED, "archived", text, fields=("email_address", "status"))
+    revived = {**body, "status_if_new": body["status"]}
+    answer = await call(session, "PUT", member_path(session, member), json=revived, allowed=(400, 404, 405))
+    return await _settled(session, write, answer, body)
+
+
+async def _update(session: Session, write: Write) -> Receipt:
+    try:
+        body = await _body(session, write)
+    except _Unwritable as fault:
+        return refused(write, RefusalKind.REJECTED, fault.code, str(fault), fields=(fault.field,))
+    answer = await call(session, "PATCH", member_path(session, write.id), json=body, allowed=(400, 404, 405))
+    return await _settled(session, write, answer, body)
+
+
+async def _archive(session: Session, write: Write) -> Receipt:
+    """A member that is archived already counts as done; cleaned and pending ones cannot be archived (405)."""
+    answer = await call(session, "DELETE", member_path(session, write.id), allowed=(400, 404, 405))
+    if answer.status == 405:
+        row = await one(session, write.id, (ID, "status"))
+        if row is not None and row.get("status") == "archived":
+            return Receipt(key=write.key, id=write.id)
+    return Receipt(key=write.key, id=write.id) if answer.ok else await _refusal(session, write, answer)
+
+
+async def _settled(session: Session, write: Write, answer: Answer, body: Row) -> Receipt:
+    if not answer.ok:
+        return await _refusal(session, write, answer)
+    row = decoded(answer, dict[str, Any])
+    if row.get("status") == "archived":
+        return refused(write, RefusalKind.GONE, "archived", "the member was archived")
+    return _receipt(write, row, body)
+
+
+async def _refusal(session: Session, write: Write, answer: Answer) -> Receipt:
+    """A refused record, by the title of the problem and the names of the fields; the vendor's words quote values."""
+    problem = problem_of(answer)
+    match answer.status, problem.title:
+        case 404, _:
+            return refused(write, RefusalKind.GONE, problem.title, "no such member")
+        case _, "Member Exists":
+            email = write.values.get("email_address")
+            other = await one(session, hash_of(email), (ID,)) if isinstance(email, str) else None
+            moved_to = other[ID] if other else ""
+            return refused(
+                write, RefusalKind.EXISTS, problem.title, "another member has this address", moved_to=moved_to
+            )
+        case _, title if title in (COMPLIANCE, FORGOTTEN):
+            text = "the person has to subscribe again through a form"
+            return refused(write, RefusalKind.REJECTED, title, text, fields=("status",))
+        case _:
+            fields = tuple(_field(trouble.field) for trouble in problem.errors if trouble.field)
+            return refused(write, RefusalKind.REJECTED, problem.title, "not accepted", fields=fields)
+
+
+async def _body_of_new(session: Session, write: Write) -> Row:
+    """Consent travels in the same write. Without one a member is `transactional`, and so is one whose opt-in is pending
+    elsewhere: Mailchimp would send its own confirmation."""
+    email = write.values.get("email_address")
+    if not isinstance(email, str) or not email.strip():
+        raise _Unwritable("no address", "a member needs an e-mail address", "email_address")
+    status = write.values.get("status") or "transactional"
+    if status == "pending" and not session.settings.get("double_opt_in"):
+        status = "transactional"
+    complete = msgspec.structs.replace(write, values={**write.values, "status": status})
+    return {**await _body(session, complete), "email_address": email.strip(), "email_type": "html"}
+
+
+async def _body(session: Session, write: Write) -> Row:
+    body = {name: value for name, value in write.values.items() if name != "status" or value}
+    if body.get("status") == "pending" and not session.settings.get("double_opt_in"):
+        raise _Unwritable("pending sends mail", "the setting double_opt_in is off", "status")
+    if "interests" in body:
+        try:
+            body["interests"] = await interests.to_ids(session, body["interests"])
+        except interests.UnknownLabel as fault:
+            raise _Unwritable("unknown interest", str(fault), "interests") from None
+    return body
+
+
+def _receipt(write: Write, row: Row, body: Row) -> Receipt:
+    """`stored` holds what was written as Mailchimp keeps it. Interests are left out: they are ids there."""
+    kept = {ID, STAMP, "email_address", "status", *body} - {"interests", "email_type", "status_if_new"}
+    stored = {name: row[name] for name in kept if name in row}
+    return Receipt(key=write.key, id=id_of(row), stored=stored, version=str(row.get(STAMP) or ""))
+
+
+def _address(row: Row) -> str:
+    return str(row.get("email_address") or "").strip().lower()
+
+
+def _code(error: _Error) -> str:
+    if error.error_code == "ERROR_CONTACT_EXISTS":
+        return "exists"
+    text = error.error.lower()
+    for words, code in KNOWN_ERRORS:
+        if words in text:
+            return code
+    return error.error_code if error.error_code.isascii() and len(error.error_code) <= 40 else "refused"
+
+
+def _field(name: str) -> str:
+    """A merge field is named by its tag alone in errors; anything that is no name is blanked."""
+    if not name.replace("_", "").replace(".", "").isalnum() or len(name) > 60:
+        return ""
+    return f"merge_fields.{name}" if name.isupper() else name
+
+

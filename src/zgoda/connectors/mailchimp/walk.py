@@ -1,0 +1,161 @@
+"""Reading a list that Mailchimp can only page by offset, while people change it.
+
+Rows come sorted by `last_changed`, and a changed row moves to the end, so those behind it shift towards the front and an
+offset would skip one. Hence:
+
+- the walk goes on from the stamp of the last row, not from an offset (`since`, one second back: whether the vendor's
+  filter includes its bound is not documented, and stamps are whole seconds);
+- only where more rows share a stamp than fit a page does it count offsets, and then in a *closed* window (`since` and
+  `until`). Rows can only leave such a window, which shows as a falling `total_items`, so every shift is noticed;
+- neighbouring pages of a closed window overlap by `margin` rows. A fall within the margin loses nothing; a larger one
+  makes the walk step back. That also allows to ask for several pages at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
+
+import msgspec
+
+from zgoda.connectors.mailchimp.exchange import side_by_side
+from zgoda.kit.spec import Cursor, Row
+
+BEGINNING = datetime(2001, 1, 1, tzinfo=UTC)
+"""Before Mailchimp existed."""
+
+PAGE_ROWS = 1000
+PAGES_AT_ONCE = 8
+"""Two of the ten connections are left to others."""
+
+SECOND = timedelta(seconds=1)
+LATE = timedelta(seconds=60)
+"""How far back a read starts before the newest stamp seen, for changes that became visible late."""
+
+CLOCKS_DIFFER = timedelta(minutes=10)
+"""How far our clock may be ahead of Mailchimp's without harm."""
+
+
+class Sheet(msgspec.Struct, frozen=True):
+    """One answer: rows, the (stamp, id) of each, and how many rows the whole window has."""
+
+    rows: list[Row]
+    marks: list[tuple[datetime, str]]
+    total: int
+
+
+Ask: TypeAlias = Callable[[datetime, datetime | None, int, int], Coroutine[Any, Any, Sheet]]
+"""since, until, offset, count -> Sheet. Raises `Temporary` if the sheet is not sorted or is empty before its end."""
+
+
+class Place(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a walk is. In a closed window the first `covered` rows were read when it had `left` rows in all."""
+
+    since: datetime = BEGINNING
+    until: datetime | None = None
+    covered: int = 0
+    left: int | None = None
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What one round brought: the sheets to hand on, and the place after them (None: the end)."""
+
+    sheets: list[Sheet]
+    place: Place | None
+    margin: int = 0
+
+
+def resume(cursor: Cursor | None, otherwise: Place) -> Place:
+    return otherwise if cursor is None else msgspec.convert(cursor, Place)
+
+
+def whole(now: datetime) -> Place:
+    """The start of a full read: everything until shortly ago in a closed window, then the rest."""
+    return Place(until=now - CLOCKS_DIFFER)
+
+
+async def walk(ask: Ask, place: Place, *, now: datetime, count: int) -> AsyncIterator[tuple[list[Row], Cursor]]:
+    """Pages of rows, each row once per stamp, and the cursor that is safe once that page is stored.
+
+    The last cursor is where the next walk starts: a little before the newest stamp, but no more than `CLOCKS_DIFFER`
+    before `now`, so that a large import is not read again for ever.
+    """
+    seen: dict[str, datetime] = {}
+    newest = place.since
+    least = min(25, count // 4)
+    margin = least
+    while True:
+        if place.until is None:
+            step = await _open_round(ask, place, count)
+        else:
+            step = await _closed_round(ask, place, place.until, count, margin)
+        margin = max(least, min(step.margin, count // 2))
+        newest = max([newest, *(sheet.marks[-1][0] for sheet in step.sheets if sheet.marks)])
+        after = step.place or Place(since=max(place.since, newest - LATE, now - CLOCKS_DIFFER))
+        for number, sheet in enumerate(step.sheets, start=1):
+            rows = [
+                row for row, (stamp, id) in zip(sheet.rows, sheet.marks, strict=True) if seen.get(id) != stamp
+            ]
+            seen.update((id, stamp) for stamp, id in sheet.marks)
+            yield rows, _cursor(after if number == len(step.sheets) else place)
+        if step.place is None:
+            return
+        if step.place.since > place.since:
+            seen = {id: stamp for id, stamp in seen.items() if stamp >= step.place.since}
+        place = step.place
+
+
+async def _open_round(ask: Ask, place: Place, count: int) -> Step:
+    """One page of what changed since; if one second fills it, that second is closed and walked by offset."""
+    sheet = await ask(place.since, None, 0, count)
+    if len(sheet.rows) >= sheet.total:
+        return Step(sheets=[sheet], place=None)
+    since = sheet.marks[-1][0] - SECOND
+    if since > place.since:
+        return Step(sheets=[sheet], place=Place(since=since))
+    return Step(sheets=[sheet], place=Place(since=place.since, until=place.since + 3 * SECOND))
+
+
+async def _closed_round(ask: Ask, place: Place, until: datetime, count: int, margin: int) -> Step:
+    """Several pages at once; those that do not join on to what was covered are left for the next round."""
+    start = max(0, place.covered - margin)
+    pages = 1 if place.left is None else min(PAGES_AT_ONCE, -(-(place.left - start) // (count - margin)))
+    offsets = [start + page * (count - margin) for page in range(max(1, pages))]
+    asked = await side_by_side([ask(place.since, until, offset, count) for offset in offsets])
+    low = min(sheet.total for sheet in asked)
+    fall = max([place.left or 0, *(sheet.total for sheet in asked)]) - low
+    reach, sheets = place.covered, list[Sheet]()
+    for offset, sheet in zip(offsets, asked, strict=True):
+        if offset > max(0, reach - fall):
+            break
+        reach = max(reach, offset + len(sheet.rows))
+        sheets.append(sheet)
+    covered = max(0, reach - fall)
+    if covered >= low:
+        return Step(sheets=sheets or [Sheet([], [], low)], place=Place(since=until - SECOND))
+    last = sheets[-1].marks[-1][0] - SECOND if sheets and sheets[-1].marks else place.since
+    if last > place.since and fall <= margin:
+        ahead = Place(since=last, until=until, left=low - covered)
+    else:
+        ahead = Place(since=place.since, until=until, covered=covered, left=low)
+    return Step(sheets=sheets, place=ahead, margin=2 * fall)
+
+
+def _cursor(place: Place) -> Cursor:
+    return msgspec.to_builtins(place)
+
+
+async def by_offset(
+    ask: Callable[[int, int], Awaitable[tuple[list[Row], int]]], *, start: int = 0, count: int = PAGE_ROWS
+) -> AsyncIterator[tuple[list[Row], int]]:
+    """Pages of a list without a usable stamp, and the offset up to which it was read. Neighbouring pages overlap a
+    little, so a row may come twice; a list that loses more than the overlap between two pages needs another read."""
+    offset = start
+    while True:
+        rows, total = await ask(offset, count)
+        end = offset + len(rows)
+        yield rows, end
+        if not rows or end >= total:
+            return
+        offset = end - min(25, len(rows) // 4)

@@ -1,0 +1,286 @@
+"""Reading any Odoo model as a stream: pages, changes, single records, and finding a record that may have been made.
+
+Odoo keeps `write_date` with microseconds but shows whole seconds, so (stamp, id) is no key one can page by. Instead
+everything changed since a moment is read in order of `id`: each record once, and the pass ends however many records
+share one stamp. The next pass starts `overlap_s` before the newest stamp known when this one began, because a
+transaction is stamped with its start and seen at its end. Deleted records leave nothing; the engine's sweep of ids
+finds them. Archived records are `Removed`: Odoo hides them everywhere, and un-archiving makes a row again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeAlias, cast
+
+import msgspec
+
+from zgoda.connectors.odoo.columns import X_TO_MANY, Column, columns, related
+from zgoda.connectors.odoo.markup import to_text
+from zgoda.connectors.odoo.rpc import Fault, call, search_read
+from zgoda.kit.convert import Unconvertible, parse_instant
+from zgoda.kit.errors import Refusal, Temporary
+from zgoda.kit.spec import Cursor, Lookup, Page, Reading, Removed, Row, Session, Write
+
+PAGE_SIZE: Final = 500
+OVERLAP_S: Final = 600
+MODULE: Final = "zgoda"
+"""The module part of the external ids (`ir.model.data`) that records made by the hub carry."""
+
+COMES_AND_GOES: Final = frozenset({"mobile", "title", "opt_out", "email_normalized"})
+"""Columns some versions lack: left out without a word. Any other unknown column needs a person."""
+
+
+class Draft(msgspec.Struct, kw_only=True):
+    """A write on its way: `values` are columns, relations and what the table calls virtual; see `writing`."""
+
+    write: Write
+    values: Row
+    refusal: Refusal | None = None
+    id: int = 0
+
+
+Domain: TypeAlias = Callable[[Session], list[Any]]
+Fill: TypeAlias = Callable[[Session, list[Row], set[str]], Awaitable[list[Row]]]
+Prepare: TypeAlias = Callable[[Session, list[Draft]], Awaitable[None]]
+Gone: TypeAlias = Callable[[Session, list[int]], Awaitable[list[Removed]]]
+Elsewhere: TypeAlias = Callable[[Session, Cursor], AsyncIterator[tuple[list[int], Cursor]]]
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """An Odoo model as one stream sees it.
+
+    `domain` says which records belong to the stream, `fixed` what a new one needs for that. `virtual` names the fields
+    that are no columns, with the columns `fill` makes them from; `prepare` turns them back into columns. `gone` says
+    what became of ids that are not in the stream (any more). `elsewhere` yields ids of records whose virtual fields
+    changed through other models. `archives` is False where archived means something else (a lost opportunity).
+    `sifted`: Odoo drops what the user may not see after it counted, so a short page is not the last one. `unstamped`:
+    some records have no `write_date`. `telling` are the columns by which a lost create is recognised.
+    """
+
+    model: str
+    domain: Domain
+    fixed: Row = msgspec.field(default_factory=dict[str, Any])
+    virtual: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict[str, tuple[str, ...]])
+    fill: Fill | None = None
+    prepare: Prepare | None = None
+    gone: Gone | None = None
+    elsewhere: Elsewhere | None = None
+    archives: bool = True
+    sifted: bool = False
+    unstamped: bool = False
+    telling: tuple[str, ...] = ("name",)
+
+
+async def read(table: Table, session: Session, reading: Reading, *, whole: bool = False) -> AsyncIterator[Page]:
+    """All records (`whole`, or no cursor yet) or those changed since the cursor, in pages."""
+    at = dict(reading.cursor or {})
+    total = await count(table, session) if whole else None
+    if table.elsewhere is not None and at.get("records") is None:
+        async for _, at in table.elsewhere(session, at):  # only notes where those models stand now
+            pass
+    ask = await ask_for(table, session, reading.fields)
+    size = reading.page_size or PAGE_SIZE
+    domain = table.domain(session)
+    async for found, position in walk(session, table.model, domain, ask, at.get("records"), size, table=table):
+        at = at | {"records": position}
+        rows, removed = await shape(table, session, found, reading.fields)
+        yield Page(rows=rows, removed=removed, cursor=at, total=total)
+    if table.elsewhere is None or whole:
+        return
+    async for ids, at in table.elsewhere(session, at):
+        page = await read_ids(table, session, reading, [str(id) for id in ids])
+        yield Page(rows=page.rows, cursor=at)
+
+
+async def read_ids(table: Table, session: Session, reading: Reading, ids: list[str]) -> Page:
+    """The records that exist; `Removed` for archived ones and for those that left the stream."""
+    wanted = [int(id) for id in ids if id.isascii() and id.isdecimal()]
+    ask = await ask_for(table, session, reading.fields)
+    domain = [*table.domain(session), ["id", "in", wanted]]
+    rows, removed = await shape(table, session, await search_read(session, table.model, domain, ask), reading.fields)
+    present = {row["id"] for row in rows} | {gone.id for gone in removed}
+    absent = [id for id in wanted if str(id) not in present]
+    if absent:
+        removed += await table.gone(session, absent) if table.gone else [Removed(id=str(id)) for id in absent]
+    return Page(rows=rows, removed=removed + [Removed(id=id) for id in ids if not (id.isascii() and id.isdecimal())])
+
+
+async def find(table: Table, session: Session, lookups: list[Lookup]) -> dict[str, str]:
+    """What a create with a lost answer made: by the external id it was to carry, else by its telling values if
+    exactly one record has them."""
+    names = {external_id(table.model, lookup.key): lookup.key for lookup in lookups}
+    found: dict[str, str] = {}
+    try:
+        domain = [["module", "=", MODULE], ["name", "in", sorted(names)]]
+        for row in await search_read(session, "ir.model.data", domain, ["name", "res_id"]):
+            found[names[row["name"]]] = str(row["res_id"])
+    except Fault:
+        pass  # some users may not read external ids; the values have to do
+    drafts = [
+        Draft(write=Write(key=lookup.key, op="create", values=lookup.values), values=dict(lookup.values))
+        for lookup in lookups
+        if lookup.key not in found
+    ]
+    if drafts and table.prepare is not None:
+        await table.prepare(session, drafts)
+    for draft in drafts:
+        told = [[name, "=", draft.values[name]] for name in table.telling if draft.values.get(name)]
+        rows = await search_read(session, table.model, [*table.domain(session), *told], [], limit=2) if told else []
+        if len(rows) == 1:
+            found[draft.write.key] = str(rows[0]["id"])
+    return found
+
+
+def external_id(model: str, key: str) -> str:
+    """The name of the external id of the record made for a write; stable, so a repeated write makes no second one."""
+    return hashlib.blake2b(f"{model}|{key}".encode(), digest_size=16).hexdigest()
+
+
+async def count(table: Table, session: Session) -> int | None:
+    """How many records the stream has, archived ones not counted."""
+    domain = table.domain(session)
+    if table.archives and "active" in await columns(session, table.model):
+        domain = [*domain, ["active", "=", True]]
+    found = await call(session, table.model, "search_count", domain=domain)
+    return found if isinstance(found, int) else None
+
+
+async def walk(
+    session: Session,
+    model: str,
+    domain: list[Any],
+    ask: list[str],
+    position: Row | None,
+    size: int = PAGE_SIZE,
+    *,
+    table: Table | None = None,
+) -> AsyncIterator[tuple[list[Row], Row]]:
+    """Pages of records changed since a position (None: all), each with the position to go on from."""
+    at: Row = dict(position) if position else await stand(session, model)
+    if not position:
+        at = {"since": "", "top": 0, "after": 0, "then": at}
+    while True:
+        changed: list[Any] = [["write_date", ">=", at["since"]]] if at["since"] else []
+        if changed and table is not None and table.unstamped:
+            changed = ["|", ["id", ">", at["top"]], *changed]
+        terms = [*domain, *changed, *([["id", ">", at["after"]]] if at["after"] else [])]
+        rows = await search_read(session, model, terms, sorted({"write_date", *ask}), limit=size)
+        last = not rows or (len(rows) < size and not (table is not None and table.sifted))
+        if last and not at.get("then"):
+            top = max([at["top"], *(row["id"] for row in rows)])
+            yield rows, {"since": _later(at["since"], _since(session, rows)), "top": top, "after": 0}
+            return
+        if last:
+            yield rows, {**at["then"], "after": 0}
+            return
+        at = {**at, "after": rows[-1]["id"], "then": at.get("then") or await stand(session, model)}
+        yield rows, at
+
+
+async def stand(session: Session, model: str) -> Row:
+    """The position at which to start reading what changes from now on."""
+    newest = await search_read(
+        session, model, [["write_date", "!=", False]], ["write_date"], order="write_date desc", limit=1
+    )
+    highest = await search_read(session, model, [], [], order="id desc", limit=1)
+    return {"since": _since(session, newest), "top": highest[0]["id"] if highest else 0, "after": 0}
+
+
+async def ask_for(table: Table, session: Session, fields: tuple[str, ...]) -> list[str]:
+    """The columns to request for mapped fields; what this server does not have is left out."""
+    known = await columns(session, table.model)
+    wanted: dict[str, None] = {"active": None} if table.archives else {}
+    for path in fields:
+        top = path.partition(".")[0]
+        wanted |= dict.fromkeys(table.virtual.get(top, (top,)))
+    return sorted({known[name].name for name in wanted if name in known and name != "id"})
+
+
+async def shape(
+    table: Table, session: Session, found: list[Row], fields: tuple[str, ...]
+) -> tuple[list[Row], list[Removed]]:
+    """Odoo's records as rows with just the mapped fields, and the archived ones as `Removed`."""
+    known = await columns(session, table.model)
+    raws = [_plain(raw, known) for raw in found]
+    removed = [
+        Removed(id=str(raw["id"]), at=_moment(raw.get("write_date")))
+        for raw in raws
+        if table.archives and raw.get("active") is False
+    ]
+    raws = [raw for raw in raws if not (table.archives and raw.get("active") is False)]
+    tops = {path.partition(".")[0] for path in fields}
+    virtual = await table.fill(session, raws, tops) if table.fill and raws else [{} for _ in raws]
+    rows = [
+        {"id": str(raw["id"]), "write_date": raw.get("write_date", False)}
+        | {top: raw[top] for top in tops if top in raw and top not in table.virtual and top != "id"}
+        | {top: value for top, value in more.items() if top in tops}
+        for raw, more in zip(raws, virtual, strict=True)
+    ]
+    await _look_through(session, rows, {path for path in fields if path.partition(".")[0] not in table.virtual}, known)
+    return rows, removed
+
+
+def _plain(raw: Row, known: dict[str, Column]) -> Row:
+    """Today's names; ids for `[id, name]`; text for rich text."""
+    row: Row = {"id": raw["id"], "write_date": raw.get("write_date", False)}
+    for name, column in known.items():
+        if column.name not in raw or name == "id":
+            continue
+        value = raw[column.name]
+        if column.type == "many2one" and isinstance(value, list):
+            value = cast("list[Any]", value)[0] if value else False
+        elif column.type == "html" and isinstance(value, str):
+            value = to_text(value) or False
+        row[name] = value
+    return row
+
+
+async def _look_through(session: Session, rows: list[Row], paths: set[str], known: dict[str, Column]) -> None:
+    """Replace the ids of relations by the asked attributes of what they point to."""
+    through: dict[str, set[str]] = {}
+    for path in paths:
+        top, _, attribute = path.partition(".")
+        if attribute and top in known and known[top].relation:
+            through.setdefault(top, set()).add(attribute)
+    for top, attributes in through.items():
+        many = known[top].type in X_TO_MANY
+        ids = {id for row in rows for id in _ids(row.get(top), many)}
+        others = await related(session, known[top].relation, ids, attributes)
+        for row in rows:
+            if top in row:
+                points = [others.get(id, {}) for id in _ids(row[top], many)]
+                row[top] = {name: _seen(points, name, many) for name in attributes}
+
+
+def _ids(value: Any, many: bool) -> list[int]:
+    values = cast("list[Any]", value) if many and isinstance(value, list) else [value]
+    return [id for id in values if isinstance(id, int) and not isinstance(id, bool)]
+
+
+def _seen(points: list[Row], name: str, many: bool) -> Any:
+    values = [point[name] for point in points if point.get(name) not in (None, False)]
+    return values if many else (values[0] if values else False)
+
+
+def _since(session: Session, rows: list[Row]) -> str:
+    """The newest stamp less the overlap; empty where nothing has a stamp."""
+    stamps = [moment for row in rows if (moment := _moment(row.get("write_date")))]
+    if not stamps:
+        return ""
+    overlap_s = session.settings.get("overlap_s", OVERLAP_S)
+    return f"{max(stamps) - timedelta(seconds=float(overlap_s)):%Y-%m-%d %H:%M:%S}"
+
+
+def _later(a: str, b: str) -> str:
+    return max(a, b)
+
+
+def _moment(stamp: Any) -> datetime | None:
+    if stamp in (None, False):
+        return None
+    try:
+        return parse_instant(stamp)
+    except Unconvertible:
+        raise Temporary("a write_date that is no time") from None

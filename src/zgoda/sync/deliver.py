@@ -1,0 +1,315 @@
+"""The one way out: claim what is due, remember the intent, call, and settle each receipt.
+
+    recover what a crash or a lost answer left open -> claim (intent saved) -> connector.write -> settle
+
+All writes to vendors pass `claim`, which asks the gate. No network call happens inside a transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from zgoda.db.database import Database, Transaction, batch
+from zgoda.kit.connection import Connection
+from zgoda.kit.errors import ConnectorError, NeedsAttention, Quota, Temporary
+from zgoda.kit.mapping import FieldFault
+from zgoda.kit.pace import Lane
+from zgoda.kit.spec import Lookup, Receipt, Write
+from zgoda.model.clock import Chance, Clock
+from zgoda.model.entities import FieldType
+from zgoda.model.golden import Golden, Link, to_us
+from zgoda.model.values import Values
+from zgoda.privacy.gate import Denied, Permission, verdict
+from zgoda.sync.desk import SQL, Desk, lay_goldens, lay_links, save
+from zgoda.sync.merge import expect_write
+from zgoda.sync.settle import Outcome, Parcel, settle_parcel
+from zgoda.sync.setup import Setup, Source
+
+
+class Delivered(msgspec.Struct, frozen=True, kw_only=True):
+    """What one round did. `claimed` 0 means nothing was due (or the gate let nothing pass)."""
+
+    claimed: int = 0
+    applied: int = 0
+    refused: int = 0
+    postponed: int = 0
+    attention: NeedsAttention | None = None
+    retry_after_s: float | None = None
+
+
+async def deliver(
+    db: Database,
+    setup: Setup,
+    clock: Clock,
+    chance: Chance,
+    connection: Connection,
+    source: Source,
+    *,
+    limit: int,
+    lanes: Lane = Lane.BACKFILL,
+) -> Delivered:
+    """One round for one stream, at most `limit` records. The caller holds the connection's lease."""
+    await recover(db, setup, clock, connection, source)
+    parcels, denied = await _claim(db, setup, clock, source, limit, lanes)
+    if not parcels:
+        return Delivered(postponed=denied)
+    outcomes = await _send(connection, source, parcels)
+    return await _settle(db, setup, clock, chance, source, outcomes, denied)
+
+
+async def recover(db: Database, setup: Setup, clock: Clock, connection: Connection, source: Source) -> int:
+    """Writes whose outcome nobody knows: creates are looked up before they are repeated, changes are read again."""
+    async with db.transaction() as tx:
+        rows = await tx.rows(SQL["lost_deliveries"], {"source": source.id})
+    if not rows:
+        return 0
+    parcels = [_parcel(row) for row in rows]
+    creates = [parcel for parcel in parcels if parcel.op == "create"]
+    found = await _look_up(connection, source, creates)
+    outcomes = [
+        Outcome(parcel=parcel, receipt=Receipt(key=str(parcel.delivery_id), id=found[str(parcel.delivery_id)]))
+        if str(parcel.delivery_id) in found
+        else Outcome(parcel=parcel, lost=True)
+        for parcel in parcels
+    ]
+    can_look = source.stream.find is not None, source.stream.read_ids is not None
+    async with db.transaction() as tx:
+        desk = await _lay(tx, setup, clock, source, outcomes)
+        for outcome in outcomes:
+            settle_parcel(desk, source, outcome, now_us=to_us(desk.now), backoff_us=0, can_look=can_look)
+        await _save(tx, desk)
+    return len(rows)
+
+
+async def _look_up(connection: Connection, source: Source, creates: list[Parcel]) -> dict[str, str]:
+    find = connection.streams[source.stream.name].find
+    if find is None or not creates:
+        return {}
+    lookups = [
+        Lookup(key=str(parcel.delivery_id), values=source.mapping.write(parcel.patch, creating=True)[0])
+        for parcel in creates
+    ]
+    return await find(connection.in_lane(Lane.LIVE), lookups)
+
+
+async def _claim(
+    db: Database, setup: Setup, clock: Clock, source: Source, limit: int, lanes: Lane
+) -> tuple[list[Parcel], int]:
+    """Law 1: in one transaction, take what is due, check it at the gate, and save what we are about to write."""
+    async with db.transaction() as tx:
+        desk = Desk(source.entity.name, clock.now())
+        now_us = to_us(desk.now)
+        permission = await _permission(tx, source)
+        due = {"source": source.id, "now_us": now_us, "limit": limit, "lane": int(lanes)}
+        golden_ids = [golden_id for (golden_id,) in await tx.rows(SQL["due_deliveries"], due)]
+        if not golden_ids:
+            return [], 0
+        await lay_goldens(tx, desk, golden_ids)
+        rows = await tx.rows(SQL["claim_deliveries"], {**due, "batch": batch(golden_ids)})
+        parcels = [_parcel(row) for row in rows]
+        vendor_ids = await _parents(tx, setup, source, parcels)
+        sent: list[Parcel] = []
+        updates: list[dict[str, Any]] = []
+        for parcel in parcels:
+            update = _prepare(desk, source, parcel, vendor_ids, permission, now_us)
+            updates.append(update)
+            if update["state"] == "inflight":
+                sent.append(parcel)
+        await tx.run(SQL["mark_deliveries"], {"batch": batch(updates), "now": desk.now})
+        await save(tx, desk, {id: set(keys) for id, keys in desk.keys_of.items()})
+    return sent, len(updates) - len(sent)
+
+
+async def _permission(tx: Transaction, source: Source) -> Permission:
+    switches = dict(await tx.rows(SQL["load_switches"]))
+    state = await tx.row(SQL["load_connection_state"], {"connection": source.connection})
+    status = state[1] if state else "active"
+    return Permission(
+        connection=source.connection,
+        killed=bool(switches.get("kill") or switches.get(f"kill:{source.connection}")),
+        paused=status != "active" or bool(switches.get(f"pause:{source.name}")),
+    )
+
+
+def _parcel(row: tuple[Any, ...]) -> Parcel:
+    id, golden_id, vendor_id, op, patch, prior, lane, tries, version, created_us = row
+    return Parcel(
+        delivery_id=id,
+        golden_id=golden_id,
+        vendor_id=vendor_id or "",
+        op=op,
+        patch=patch,
+        prior=prior,
+        lane=lane,
+        tries=tries,
+        golden_version=version,
+        created_us=created_us,
+    )
+
+
+async def _parents(tx: Transaction, setup: Setup, source: Source, parcels: list[Parcel]) -> dict[tuple[int, str], str]:
+    """Golden ids in reference fields to the vendor's ids: (golden id, stream) -> vendor id."""
+    refs = {name for name, field in source.entity.fields.items() if field.type is FieldType.REF}
+    wanted = {parcel.patch[name] for parcel in parcels for name in refs & parcel.patch.keys()} - {None}
+    if not wanted:
+        return {}
+    siblings = {peer.id: peer.stream.name for peer in setup.of_connection(source.connection)}
+    rows = await tx.rows(SQL["vendor_ids_of"], {"batch": batch(sorted(wanted)), "sources": list(siblings)})
+    return {(golden_id, siblings[parent]): vendor_id for golden_id, parent, vendor_id in rows}
+
+
+def _prepare(
+    desk: Desk,
+    source: Source,
+    parcel: Parcel,
+    vendor_ids: dict[tuple[int, str], str],
+    permission: Permission,
+    now_us: int,
+) -> dict[str, Any]:
+    """The vendor's row for a parcel, with the intent noted on the link; or why it does not go now."""
+    golden = desk.goldens.get(parcel.golden_id)
+    link = _link_of(desk, source, parcel)
+    if golden is None or (parcel.op != "create" and link is None):
+        return _mark(parcel, "superseded", "the record is not tied there any more")
+    judged = verdict(permission, parcel.op, parcel.patch, golden.fields)
+    if isinstance(judged, Denied):
+        return _mark(parcel, "pending" if judged.wait else "filtered", judged.reason, due_us=now_us + 5_000_000)
+    outgoing, missing = _with_vendor_ids(source, parcel.patch, vendor_ids)
+    if missing & _identifying(source):
+        return _mark(parcel, "pending", "waits for its parent to exist there", due_us=now_us + 1_000_000)
+    parcel.row, faults = source.mapping.write(outgoing, creating=parcel.op == "create")
+    parcel.patch = {name: parcel.patch[name] for name in outgoing if not any(fault.field == name for fault in faults)}
+    _park(link, golden, faults)
+    if link is not None:
+        parcel.stamp = link.stamp
+        desk.touch(golden, link)
+        if parcel.op == "update":
+            if not parcel.patch:
+                return _mark(parcel, "filtered", "no field could be carried over")
+            expect_write(link, parcel.patch, now_us)
+    return _mark(parcel, "inflight", None)
+
+
+def _link_of(desk: Desk, source: Source, parcel: Parcel) -> Link | None:
+    if parcel.vendor_id:
+        return desk.links.get((source.id, parcel.vendor_id))
+    return None
+
+
+def _with_vendor_ids(source: Source, patch: Values, vendor_ids: dict[tuple[int, str], str]) -> tuple[Values, set[str]]:
+    """The patch with references as the vendor's ids; references nobody has there yet are left out."""
+    outgoing: Values = {}
+    missing: set[str] = set()
+    for name, value in patch.items():
+        row = source.mapping.by_field[name]
+        if not row.refers_to or value is None:
+            outgoing[name] = value
+            continue
+        found = next((vendor_ids[key] for s in row.refers_to if (key := (value, s)) in vendor_ids), None)
+        if found is None:
+            missing.add(name)
+        else:
+            outgoing[name] = found
+    return outgoing, missing
+
+
+def _identifying(source: Source) -> set[str]:
+    if source.entity.name in ("membership", "campaign_member", "employment"):
+        return {name for name, field in source.entity.fields.items() if field.type is FieldType.REF}
+    if source.entity.name == "interaction":
+        return {"person"}
+    return set()
+
+
+def _park(link: Link | None, golden: Golden, faults: Iterable[FieldFault]) -> None:
+    """A field that cannot be carried stays behind with its reason; the others go."""
+    for fault in faults:
+        if link is not None:
+            link.faults[fault.field] = fault.reason
+            link.agreed[fault.field] = golden.fields.get(fault.field)
+
+
+def _mark(parcel: Parcel, state: str, reason: str | None, *, due_us: int = 0) -> dict[str, Any]:
+    return {"id": parcel.delivery_id, "state": state, "reason": reason, "patch": parcel.patch, "due_us": due_us}
+
+
+async def _send(connection: Connection, source: Source, parcels: list[Parcel]) -> list[Outcome]:
+    """The calls, in chunks the vendor takes, side by side as far as its limits allow."""
+    size = max(1, source.stream.batch)
+    chunks = [parcels[start : start + size] for start in range(0, len(parcels), size)]
+    answered = await asyncio.gather(*(_send_chunk(connection, source, chunk) for chunk in chunks))
+    return [outcome for outcomes in answered for outcome in outcomes]
+
+
+async def _send_chunk(connection: Connection, source: Source, chunk: list[Parcel]) -> list[Outcome]:
+    write = connection.streams[source.stream.name].write
+    assert write is not None, f"{source.name} cannot be written but was planned for"
+    lane = Lane(min(parcel.lane for parcel in chunk))
+    by_key = {str(parcel.delivery_id): parcel for parcel in chunk}
+    writes = [
+        Write(key=key, op=parcel.op, id=parcel.vendor_id, values=parcel.row, expected=parcel.stamp)
+        for key, parcel in by_key.items()
+    ]
+    try:
+        receipts = await write(connection.in_lane(lane), writes)
+    except ConnectorError as error:
+        return [Outcome(parcel=parcel, error=error) for parcel in chunk]
+    outcomes = [
+        Outcome(parcel=by_key.pop(receipt.key), receipt=receipt) for receipt in receipts if receipt.key in by_key
+    ]
+    # a connector that forgot a record did not say it was not written
+    unanswered = Temporary("the answer did not mention this record", executed=True)
+    return outcomes + [Outcome(parcel=parcel, error=unanswered) for parcel in by_key.values()]
+
+
+async def _settle(
+    db: Database, setup: Setup, clock: Clock, chance: Chance, source: Source, outcomes: list[Outcome], denied: int
+) -> Delivered:
+    """Laws 2 and 3: receipts advance the bases; every record ends in exactly one state, in one transaction."""
+    async with db.transaction() as tx:
+        desk = await _lay(tx, setup, clock, source, outcomes)
+        for outcome in outcomes:
+            backoff_us = int(backoff_s(outcome.parcel.tries, chance) * 1e6)
+            settle_parcel(desk, source, outcome, now_us=to_us(desk.now), backoff_us=backoff_us, can_look=(True, True))
+        await _save(tx, desk)
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+    waits = [error.retry_after_s for error in errors if isinstance(error, Quota | Temporary) and error.retry_after_s]
+    applied = sum(outcome.receipt is not None and outcome.receipt.refusal is None for outcome in outcomes)
+    return Delivered(
+        claimed=len(outcomes),
+        applied=applied,
+        refused=len(outcomes) - applied - len(errors),
+        postponed=denied + len(errors),
+        attention=next((error for error in errors if isinstance(error, NeedsAttention)), None),
+        retry_after_s=max(waits, default=None),
+    )
+
+
+def backoff_s(tries: int, chance: Chance) -> float:
+    """Full jitter over a doubling ceiling: 2 s, 4 s, … 15 min."""
+    return chance.fraction() * min(900.0, 2.0 * 2.0 ** min(tries, 10))
+
+
+async def _lay(tx: Transaction, setup: Setup, clock: Clock, source: Source, outcomes: list[Outcome]) -> Desk:
+    desk = Desk(source.entity.name, clock.now())
+    new_ids = [
+        (source.id, outcome.receipt.id) for outcome in outcomes if outcome.receipt is not None and outcome.receipt.id
+    ]
+    strangers = await lay_links(tx, desk, new_ids)
+    await lay_goldens(tx, desk, {*(outcome.parcel.golden_id for outcome in outcomes), *strangers.values()})
+    return desk
+
+
+async def _save(tx: Transaction, desk: Desk) -> None:
+    await tx.run(SQL["settle_deliveries"], {"batch": batch(desk.settled), "now": desk.now})
+    await save(tx, desk, {id: set(keys) for id, keys in desk.keys_of.items()})
+    again = [golden_id for (golden_id,) in await tx.rows(SQL["settled_again"], {"batch": batch(desk.settled)})]
+    wanted = {*again, *desk.replan}
+    if wanted:
+        await tx.run(SQL["put_replan"], {"batch": batch(sorted(wanted)), "backfill": False})
+    if desk.new_links:
+        await tx.run(SQL["replan_children"], {"batch": batch([{"s": r["s"], "i": r["i"]} for r in desk.new_links])})

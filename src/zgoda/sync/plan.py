@@ -1,0 +1,137 @@
+"""What a system should be told about a golden record: only the fields that differ. Pure.
+
+`zgoda plan` and the running hub call the very same function; the one stops before delivery.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+
+from zgoda.kit.mapping import Map
+from zgoda.kit.pace import Lane
+from zgoda.kit.spec import Op
+from zgoda.model.entities import FieldType
+from zgoda.model.golden import Golden, Link
+from zgoda.model.values import Values, same
+from zgoda.privacy.consent import TRAVELS, is_consent
+from zgoda.sync.merge import FieldRule
+from zgoda.sync.policy import UNKNOWN
+from zgoda.sync.setup import Source
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A write that should happen: canonical values to send and what they replace."""
+
+    op: Op
+    patch: Values
+    prior: Values
+    lane: Lane
+    vendor_id: str = ""
+
+
+class Excluded(msgspec.Struct, frozen=True, kw_only=True):
+    """This system does not get the record, and why."""
+
+    reason: str
+
+
+Planned: TypeAlias = Wanted | Excluded | None
+"""None: the system already holds what it should."""
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """What the plan must know about a golden record besides its fields: whether it may be created elsewhere at all
+    (`no_create` says why not), and whether the reason to plan is a backfill."""
+
+    no_create: str = ""
+    backfill: bool = False
+
+
+def plan(golden: Golden, link: Link | None, target: Source, rules: dict[str, FieldRule], standing: Standing) -> Planned:
+    """Compare what holds with what the target holds."""
+    if golden.gone:
+        return _plan_delete(link, target, standing)
+    if link is None:
+        return _plan_create(golden, target, standing)
+    if link.gone or link.excluded:
+        return Excluded(reason=link.excluded or "deleted there")
+    return _plan_update(golden, link, target, rules, standing)
+
+
+def _plan_delete(link: Link | None, target: Source, standing: Standing) -> Planned:
+    if link is None or link.gone or link.excluded:
+        return None
+    if "delete" not in target.may:
+        return Excluded(reason="deleted elsewhere; deleting is not allowed here")
+    return Wanted(op="delete", patch={}, prior=dict(link.base), lane=_lane(False, standing), vendor_id=link.vendor_id)
+
+
+def _plan_create(golden: Golden, target: Source, standing: Standing) -> Planned:
+    if "create" not in target.may:
+        return Excluded(reason="creating is not allowed here")
+    if standing.no_create:
+        return Excluded(reason=standing.no_create)
+    if target.admits is not None and not target.admits(golden.fields):
+        return Excluded(reason="outside the filter")
+    for name in target.required:
+        if golden.fields.get(name) is None:
+            return Excluded(reason=f"no {name.replace('_', ' ')}")
+    patch = {name: value for name in sorted(target.mapping.outward) if (value := golden.fields.get(name)) is not None}
+    if not patch:
+        return Excluded(reason="nothing to say")
+    return Wanted(op="create", patch=patch, prior={}, lane=_lane(False, standing))
+
+
+def _plan_update(
+    golden: Golden, link: Link, target: Source, rules: dict[str, FieldRule], standing: Standing
+) -> Planned:
+    admitted = "update" in target.may and not target.stream.immutable
+    admitted = admitted and (target.admits is None or target.admits(golden.fields))
+    patch: Values = {}
+    for name in target.mapping.outward:
+        if not admitted and not is_consent(name):
+            continue
+        wanted, there = golden.fields.get(name), link.base.get(name)
+        if wanted == there or name not in golden.fields:
+            continue
+        if link.agreed.get(name, UNKNOWN) == wanted:
+            continue
+        if _must_tell(rules[name], target.mapping.by_field[name], wanted, there) and _can_tell(
+            target, name, wanted, there
+        ):
+            patch[name] = wanted
+    if not patch:
+        return None
+    prior = {name: link.base.get(name) for name in patch}
+    urgent = any(is_consent(name) for name in patch)
+    return Wanted(op="update", patch=patch, prior=prior, lane=_lane(urgent, standing), vendor_id=link.vendor_id)
+
+
+def _must_tell(rule: FieldRule, row: Map, wanted: Any, there: Any) -> bool:
+    if rule.field.type is FieldType.CONSENT:
+        return wanted in TRAVELS
+    if same(rule.field.type, wanted, there):
+        return False
+    match row.nulls:
+        case "propagate":
+            return True
+        case "ignore":
+            return wanted is not None
+        case "fill":
+            return wanted is not None and there is None
+
+
+def _can_tell(target: Source, name: str, wanted: Any, there: Any) -> bool:
+    """False where the vendor spells both values the same way (a check box that only knows "opted out")."""
+    if not target.mapping.by_field[name].values or there is None:
+        return True
+    write = target.mapping.write
+    return write({name: wanted}, creating=False) != write({name: there}, creating=False)
+
+
+def _lane(urgent: bool, standing: Standing) -> Lane:
+    if urgent:
+        return Lane.CONSENT
+    return Lane.BACKFILL if standing.backfill else Lane.LIVE
