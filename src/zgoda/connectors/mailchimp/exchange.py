@@ -107,6 +107,14 @@ async def confirm_audience(session: Session) -> None:
         )
 
 
+async def believed(session: Session, receipts: list[Receipt]) -> list[Receipt]:
+    """The receipts, unless every record is gone only because the audience is."""
+    gone = any(r.refusal is not None and r.refusal.kind is RefusalKind.GONE for r in receipts)
+    if gone and not any(r.refusal is None for r in receipts):
+        await confirm_audience(session)
+    return receipts
+
+
 async def side_by_side(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     """All results in order; the first failure ends the others and is raised. The pacer bounds how many run."""
     try:

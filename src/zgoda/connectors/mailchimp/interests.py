@@ -80,11 +80,11 @@ async def load(session: Session) -> dict[str, str]:
             found = decoded(await call(session, "GET", f"{path}/{quote(category, safe='')}/interests", params=inside), _Interests)
             return found.interests, found.total_items
 
-        async for rows, _ in by_offset(ask):
-            names.update((str(row.get("id")), str(row.get("name"))) for row in rows)
+        async for part in by_offset(ask):
+            names.update((str(row.get("id")), str(row.get("name"))) for row in part.rows)
         return names
 
-    titles = {str(row.get("id")): str(row.get("title")) async for rows, _ in by_offset(categories) for row in rows}
+    titles = {str(row.get("id")): str(row.get("title")) async for part in by_offset(categories) for row in part.rows}
     groups = await side_by_side([interests(category) for category in titles])
     uses = Counter(name for group in groups for name in set(group.values()))
     return {

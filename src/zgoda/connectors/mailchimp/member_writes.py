@@ -15,8 +15,8 @@ import msgspec
 from zgoda.connectors.mailchimp import interests
 from zgoda.connectors.mailchimp.exchange import (
     audience_path,
+    believed,
     call,
-    confirm_audience,
     decoded,
     hash_of,
     member_path,
@@ -66,7 +66,7 @@ async def write(session: Session, writes: list[Write]) -> list[Receipt]:
         return await (_update(session, write) if write.op == "update" else _archive(session, write))
 
     receipts += await one_by_one(rest, change, done=receipts)
-    return await _believed(session, receipts)
+    return await believed(session, receipts)
 
 
 async def erase(session: Session, ids: list[str]) -> list[Receipt]:
@@ -78,15 +78,7 @@ async def erase(session: Session, ids: list[str]) -> list[Receipt]:
         return Receipt(key=write.key, id=write.id) if answer.ok else await _refusal(session, write, answer)
 
     receipts = await one_by_one([Write(key=id, op="delete", id=id) for id in ids], forget)
-    return await _believed(session, receipts)
-
-
-async def _believed(session: Session, receipts: list[Receipt]) -> list[Receipt]:
-    """Raises if every member is gone because the audience is."""
-    gone = [r for r in receipts if r.refusal is not None and r.refusal.kind is RefusalKind.GONE]
-    if gone and not any(r.refusal is None for r in receipts):
-        await confirm_audience(session)
-    return receipts
+    return await believed(session, receipts)
 
 
 async def _create(session: Session, writes: list[Write]) -> list[Receipt]:

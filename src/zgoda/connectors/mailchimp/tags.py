@@ -15,6 +15,7 @@ import msgspec
 
 from zgoda.connectors.mailchimp.exchange import (
     audience_path,
+    believed,
     call,
     confirm_audience,
     decoded,
@@ -25,7 +26,7 @@ from zgoda.connectors.mailchimp.exchange import (
     side_by_side,
 )
 from zgoda.connectors.mailchimp.members import ID, STAMP, asking, one
-from zgoda.connectors.mailchimp.walk import PAGE_ROWS, by_offset, resume, walk, whole
+from zgoda.connectors.mailchimp.walk import PAGE_ROWS, Part, by_offset, resume, walk, whole
 from zgoda.kit.errors import RefusalKind
 from zgoda.kit.http import Answer
 from zgoda.kit.spec import Lookup, Page, Reading, Receipt, Removed, Row, Session, Write
@@ -45,8 +46,8 @@ class _Tags(msgspec.Struct):
 
 async def read_all(session: Session, reading: Reading) -> AsyncIterator[Page]:
     count = min(reading.page_size or PAGE_ROWS, PAGE_ROWS)
-    async for rows, total in _segments(session, ("id", "updated_at", "type", *reading.fields), count):
-        yield Page(rows=[_segment(row) for row in rows], total=total)
+    async for part in _segments(session, ("id", "updated_at", "type", *reading.fields), count):
+        yield Page(rows=[_segment(row) for row in part.rows], total=part.total)
 
 
 async def read_ids(session: Session, reading: Reading, ids: list[str]) -> Page:
@@ -79,7 +80,7 @@ async def write(session: Session, writes: list[Write]) -> list[Receipt]:
         row = _segment(decoded(answer, dict[str, Any]))
         return Receipt(key=write.key, id=row["id"], stored={k: row[k] for k in ("id", "name", "type") if k in row})
 
-    return await one_by_one(writes, send)
+    return await believed(session, await one_by_one(writes, send))
 
 
 async def find(session: Session, lookups: list[Lookup]) -> dict[str, str]:
@@ -131,7 +132,7 @@ async def write_memberships(session: Session, writes: list[Write]) -> list[Recei
         for write, tag, _ in some:
             id = write.id or f"{_parts(write)[0]}:{tag}"
             receipts.append(Receipt(key=write.key, id=id, refusal=answer.refusal))
-    return receipts
+    return await believed(session, receipts)
 
 
 async def find_memberships(session: Session, lookups: list[Lookup]) -> dict[str, str]:
@@ -141,24 +142,20 @@ async def find_memberships(session: Session, lookups: list[Lookup]) -> dict[str,
     return {key: id for key, id in ids.items() if id in there}
 
 
-async def _segments(session: Session, fields: tuple[str, ...], count: int) -> AsyncIterator[tuple[list[Row], int]]:
+def _segments(session: Session, fields: tuple[str, ...], count: int) -> AsyncIterator[Part]:
     names = ",".join([*(f"segments.{name}" for name in dict.fromkeys(fields)), "total_items"])
-    total = 0
 
     async def ask(offset: int, count: int) -> tuple[list[Row], int]:
-        nonlocal total
         params: dict[str, str | int] = {"type": "static", "fields": names, "offset": offset, "count": count}
         found = decoded(await call(session, "GET", audience_path(session, "/segments"), params=params), _Segments)
-        total = found.total_items
-        return found.segments, total
+        return found.segments, found.total_items
 
-    async for rows, _ in by_offset(ask, count=count):
-        yield rows, total
+    return by_offset(ask, count=count)
 
 
 async def _names(session: Session) -> dict[str, str]:
-    pages = _segments(session, ("id", "name"), PAGE_ROWS)
-    return {str(row.get("id")): str(row.get("name")) async for rows, _ in pages for row in rows}
+    parts = _segments(session, ("id", "name"), PAGE_ROWS)
+    return {str(row.get("id")): str(row.get("name")) async for part in parts for row in part.rows}
 
 
 async def _memberships(session: Session, member: Row) -> list[Row]:

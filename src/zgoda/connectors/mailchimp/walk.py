@@ -146,16 +146,26 @@ def _cursor(place: Place) -> Cursor:
     return msgspec.to_builtins(place)
 
 
-async def by_offset(
-    ask: Callable[[int, int], Awaitable[tuple[list[Row], int]]], *, start: int = 0, count: int = PAGE_ROWS
-) -> AsyncIterator[tuple[list[Row], int]]:
-    """Pages of a list without a usable stamp, and the offset up to which it was read. Neighbouring pages overlap a
-    little, so a row may come twice; a list that loses more than the overlap between two pages needs another read."""
+class Part(msgspec.Struct, frozen=True):
+    """One page of a list read by offset; the first `end` rows of `total` have been read."""
+
+    rows: list[Row]
+    end: int
+    total: int
+
+
+AskPart: TypeAlias = Callable[[int, int], Awaitable[tuple[list[Row], int]]]
+"""offset, count -> rows, total"""
+
+
+async def by_offset(ask: AskPart, *, start: int = 0, count: int = PAGE_ROWS) -> AsyncIterator[Part]:
+    """A list without a usable stamp. Neighbouring pages overlap a little, so a row may come twice; a list that loses
+    more rows than the overlap between two pages needs another read."""
     offset = start
     while True:
         rows, total = await ask(offset, count)
         end = offset + len(rows)
-        yield rows, end
+        yield Part(rows, end, total)
         if not rows or end >= total:
             return
         offset = end - min(25, len(rows) // 4)

@@ -10,6 +10,7 @@ finds them. Archived records are `Removed`: Odoo hides them everywhere, and un-a
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias, cast
@@ -25,6 +26,7 @@ from zgoda.kit.spec import Cursor, Lookup, Page, Reading, Removed, Row, Session,
 
 PAGE_SIZE: Final = 500
 OVERLAP_S: Final = 600
+LEAST_OVERLAP_S: Final = 60.0
 MODULE: Final = "zgoda"
 """The module part of the external ids (`ir.model.data`) that records made by the hub carry."""
 
@@ -53,8 +55,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
     `domain` says which records belong to the stream, `fixed` what a new one needs for that. `virtual` names the fields
     that are no columns, with the columns `fill` makes them from; `prepare` turns them back into columns. `gone` says
-    what became of ids that are not in the stream (any more). `elsewhere` yields ids of records whose virtual fields
-    changed through other models. `archives` is False where archived means something else (a lost opportunity).
+    what became of ids that are not in the stream (any more). `before` writes to other models what has to be there first
+    (opt-outs). `elsewhere` yields, for a virtual field, ids of records for which it changed through other models. `archives` is False where archived means something else (a lost opportunity).
     `sifted`: Odoo drops what the user may not see after it counted, so a short page is not the last one. `unstamped`:
     some records have no `write_date`. `telling` are the columns by which a lost create is recognised.
     """
@@ -66,7 +68,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     fill: Fill | None = None
     prepare: Prepare | None = None
     gone: Gone | None = None
-    elsewhere: Elsewhere | None = None
+    before: Prepare | None = None
+    elsewhere: dict[str, Elsewhere] = msgspec.field(default_factory=dict[str, Elsewhere])
     archives: bool = True
     sifted: bool = False
     unstamped: bool = False
@@ -77,9 +80,11 @@ async def read(table: Table, session: Session, reading: Reading, *, whole: bool 
     """All records (`whole`, or no cursor yet) or those changed since the cursor, in pages."""
     at = dict(reading.cursor or {})
     total = await count(table, session) if whole else None
-    if table.elsewhere is not None and at.get("records") is None:
-        async for _, at in table.elsewhere(session, at):  # only notes where those models stand now
-            pass
+    others = [yields for field, yields in table.elsewhere.items() if field in reading.fields]
+    if at.get("records") is None:
+        for elsewhere in others:
+            async for _, at in elsewhere(session, at):  # only notes where those models stand now
+                pass
     ask = await ask_for(table, session, reading.fields)
     size = reading.page_size or PAGE_SIZE
     domain = table.domain(session)
@@ -87,16 +92,15 @@ async def read(table: Table, session: Session, reading: Reading, *, whole: bool 
         at = at | {"records": position}
         rows, removed = await shape(table, session, found, reading.fields)
         yield Page(rows=rows, removed=removed, cursor=at, total=total)
-    if table.elsewhere is None or whole:
-        return
-    async for ids, at in table.elsewhere(session, at):
-        page = await read_ids(table, session, reading, [str(id) for id in ids])
-        yield Page(rows=page.rows, cursor=at)
+    for elsewhere in [] if whole else others:
+        async for ids, at in elsewhere(session, at):
+            page = await read_ids(table, session, reading, [str(id) for id in ids])
+            yield Page(rows=page.rows, cursor=at)
 
 
 async def read_ids(table: Table, session: Session, reading: Reading, ids: list[str]) -> Page:
     """The records that exist; `Removed` for archived ones and for those that left the stream."""
-    wanted = [int(id) for id in ids if id.isascii() and id.isdecimal()]
+    wanted = [number for id in ids if (number := number_of(id))]
     ask = await ask_for(table, session, reading.fields)
     domain = [*table.domain(session), ["id", "in", wanted]]
     rows, removed = await shape(table, session, await search_read(session, table.model, domain, ask), reading.fields)
@@ -104,7 +108,7 @@ async def read_ids(table: Table, session: Session, reading: Reading, ids: list[s
     absent = [id for id in wanted if str(id) not in present]
     if absent:
         removed += await table.gone(session, absent) if table.gone else [Removed(id=str(id)) for id in absent]
-    return Page(rows=rows, removed=removed + [Removed(id=id) for id in ids if not (id.isascii() and id.isdecimal())])
+    return Page(rows=rows, removed=removed + [Removed(id=id) for id in ids if not number_of(id)])
 
 
 async def find(table: Table, session: Session, lookups: list[Lookup]) -> dict[str, str]:
@@ -115,7 +119,8 @@ async def find(table: Table, session: Session, lookups: list[Lookup]) -> dict[st
     try:
         domain = [["module", "=", MODULE], ["name", "in", sorted(names)]]
         for row in await search_read(session, "ir.model.data", domain, ["name", "res_id"]):
-            found[names[row["name"]]] = str(row["res_id"])
+            if row.get("name") in names:
+                found[names[row["name"]]] = str(row["res_id"])
     except Fault:
         pass  # some users may not read external ids; the values have to do
     drafts = [
@@ -136,6 +141,11 @@ async def find(table: Table, session: Session, lookups: list[Lookup]) -> dict[st
 def external_id(model: str, key: str) -> str:
     """The name of the external id of the record made for a write; stable, so a repeated write makes no second one."""
     return hashlib.blake2b(f"{model}|{key}".encode(), digest_size=16).hexdigest()
+
+
+def number_of(id: str) -> int:
+    """An id as Odoo wants it; 0 for what cannot be one (ids are 32-bit numbers from 1)."""
+    return int(id) if re.fullmatch(r"[1-9]\d{0,9}", id, re.ASCII) and int(id) < 2**31 else 0
 
 
 async def count(table: Table, session: Session) -> int | None:
@@ -260,7 +270,7 @@ def _ids(value: Any, many: bool) -> list[int]:
 
 
 def _seen(points: list[Row], name: str, many: bool) -> Any:
-    values = [point[name] for point in points if point.get(name) not in (None, False)]
+    values = [value for point in points if (value := point.get(name)) is not None and value is not False]
     return values if many else (values[0] if values else False)
 
 
@@ -269,8 +279,8 @@ def _since(session: Session, rows: list[Row]) -> str:
     stamps = [moment for row in rows if (moment := _moment(row.get("write_date")))]
     if not stamps:
         return ""
-    overlap_s = session.settings.get("overlap_s", OVERLAP_S)
-    return f"{max(stamps) - timedelta(seconds=float(overlap_s)):%Y-%m-%d %H:%M:%S}"
+    overlap_s = max(LEAST_OVERLAP_S, float(session.settings.get("overlap_s", OVERLAP_S)))
+    return f"{max(stamps) - timedelta(seconds=overlap_s):%Y-%m-%d %H:%M:%S}"
 
 
 def _later(a: str, b: str) -> str:

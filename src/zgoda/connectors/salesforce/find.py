@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from datetime import date
 from typing import Any, Final
 
@@ -12,10 +11,10 @@ import msgspec
 from zgoda.connectors.salesforce.call import query
 from zgoda.connectors.salesforce.objects import SObject, record_of
 from zgoda.connectors.salesforce.soql import literal, select
+from zgoda.kit.convert import Unconvertible, read_date
 from zgoda.kit.spec import Lookup, Row, Session
 
 PER_QUERY: Final = 25
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DAYS: Final = frozenset({"CloseDate", "ActivityDate", "Birthdate"})
 
 
@@ -27,9 +26,11 @@ def interaction_key(values: Row) -> str:
 async def find(sobject: SObject, session: Session, lookups: list[Lookup]) -> dict[str, str]:
     """The ids of the records that the lost creates made, by the lookups' keys.
 
-    By the external id where there is one, else by the object's telling fields; the newest match counts, and no
-    record counts twice. Lookups without enough values to tell are not found.
+    By the external id where there is one, else by the object's telling fields among the records our own user created;
+    the newest match counts, and no record counts twice. Lookups without enough values to tell are not found.
     """
+    user = session.resources.user
+    ours = f"CreatedById = {literal(user)}" if user else ""
     found: dict[str, str] = {}
     taken: set[str] = set()
     telling = [(lookup.key, values) for lookup in lookups if (values := _telling(sobject, session, lookup.values))]
@@ -37,7 +38,7 @@ async def find(sobject: SObject, session: Session, lookups: list[Lookup]) -> dic
         part = telling[first : first + PER_QUERY]
         names = tuple(dict.fromkeys(name for _, values in part for name in values))
         where = " OR ".join(f"({_equals(values)})" for _, values in part)
-        text = select(("Id", *names), sobject.name, where=[where], order="CreatedDate DESC, Id DESC")
+        text = select(("Id", *names), sobject.name, where=[where, ours], order="CreatedDate DESC, Id DESC")
         for record in (await query(session, text, sobject=sobject, asked=names)).records:
             id = str(record["Id"])
             for key, values in part:
@@ -61,7 +62,10 @@ def _telling(sobject: SObject, session: Session, values: Row) -> dict[str, str]:
 
 
 def _fit(name: str, value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip()) and (name not in _DAYS or bool(_DAY.fullmatch(value)))
+    try:
+        return isinstance(value, str) and bool(read_date(value) if name in _DAYS else value.strip())
+    except Unconvertible:
+        return False
 
 
 def _equals(values: dict[str, str]) -> str:

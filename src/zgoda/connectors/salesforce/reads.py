@@ -83,9 +83,7 @@ async def walk(
 
 async def read_ids(sobject: SObject, session: Session, reading: Reading, ids: list[str]) -> Page:
     """The records with these ids; what is deleted, merged, converted or not of this stream comes as removed."""
-    marks = ["IsDeleted", *(["MasterRecordId"] if sobject.merges else [])]
-    marks += ["IsConverted", "ConvertedContactId"] if sobject.converts_to else []
-    wanted = tuple(dict.fromkeys((*columns(sobject, reading.fields), *marks)))
+    wanted = tuple(dict.fromkeys((*columns(sobject, reading.fields), *end_marks(sobject))))
     scope = "" if sobject.converts_to else sobject.scope
     known = await records_by_id(sobject, session, wanted, ids, scope=scope, asked=reading.fields)
     rows: list[Row] = []
@@ -124,6 +122,13 @@ async def records_by_id(
             raise Temporary(f"a read of {sobject.stream} by id does not get ahead")
         waiting = [id for id in chunk if id not in answered] + waiting[IDS_PER_QUERY:]
     return known
+
+
+def end_marks(sobject: SObject) -> tuple[str, ...]:
+    """The columns `removal` needs."""
+    merged = ("MasterRecordId",) if sobject.merges else ()
+    converted = ("IsConverted", "ConvertedContactId") if sobject.converts_to else ()
+    return ("Id", STAMP, "IsDeleted", *merged, *converted)
 
 
 def removal(sobject: SObject, id: str, record: Row | None) -> Removed | None:

@@ -14,7 +14,7 @@ import msgspec
 from zgoda.connectors.salesforce.call import HEADERS, LARGEST_PAGE, decoded, root
 from zgoda.connectors.salesforce.objects import SObject
 from zgoda.connectors.salesforce.place import cursor_of
-from zgoda.connectors.salesforce.reads import records_by_id, removal, walk
+from zgoda.connectors.salesforce.reads import end_marks, records_by_id, removal, walk
 from zgoda.connectors.salesforce.recovery import accept, faults_of
 from zgoda.connectors.salesforce.soql import is_id
 from zgoda.kit.convert import Unconvertible, format_instant, parse_instant
@@ -95,8 +95,7 @@ async def _ask(sobject: SObject, session: Session, start: datetime, stop: dateti
 async def _tell(sobject: SObject, session: Session, deleted: list[_Deleted]) -> list[Removed]:
     """Deletions with the survivor of a merge. What was brought back from the recycle bin is not told."""
     ids = [record.id for record in deleted if is_id(record.id)]
-    wanted = ("Id", "IsDeleted", "SystemModstamp", *(["MasterRecordId"] if sobject.merges else []))
-    known = await records_by_id(sobject, session, wanted, ids)
+    known = await records_by_id(sobject, session, end_marks(sobject), ids)
     told: list[Removed] = []
     for record in deleted:
         gone = removal(sobject, record.id, known.get(record.id[:15]))

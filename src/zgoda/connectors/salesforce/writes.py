@@ -17,7 +17,7 @@ import msgspec
 from zgoda.connectors.salesforce.call import decoded, root, send
 from zgoda.connectors.salesforce.find import interaction_key
 from zgoda.connectors.salesforce.objects import VERSION, SObject, record_of
-from zgoda.connectors.salesforce.reads import records_by_id, removal
+from zgoda.connectors.salesforce.reads import end_marks, records_by_id, removal
 from zgoda.connectors.salesforce.recovery import faults_in, refusal
 from zgoda.connectors.salesforce.soql import is_id
 from zgoda.kit.convert import Unconvertible, parse_instant
@@ -184,9 +184,8 @@ async def _settle_gone(
     doubtful = [r for r in receipts if r.refusal and r.refusal.kind is RefusalKind.GONE and is_id(ids[r.key])]
     if not doubtful:
         return receipts
-    wanted = ("Id", "IsDeleted", "SystemModstamp", *(["MasterRecordId"] if sobject.merges else []))
     try:
-        known = await records_by_id(sobject, session, wanted, [ids[r.key] for r in doubtful])
+        known = await records_by_id(sobject, session, end_marks(sobject), [ids[r.key] for r in doubtful])
     except ConnectorError as error:
         later = {r.key: _not_sent(Write(key=r.key, op="update", id=ids[r.key]), error) for r in doubtful}
         return [later.get(r.key, r) for r in receipts]
@@ -200,11 +199,10 @@ def _settled(sobject: SObject, receipt: Receipt, record: Row | None) -> Receipt:
         return receipt
     gone = removal(sobject, receipt.id, record)
     if gone is None:
-        why = "it refers to a record that does not exist"
-        return Receipt(key=receipt.key, id=receipt.id, refusal=Refusal(kind=RefusalKind.REJECTED, code=told.code, message=why))
-    return Receipt(
-        key=receipt.key, id=receipt.id, refusal=msgspec.structs.replace(told, moved_to=gone.merged_into)
-    )
+        why = Refusal(kind=RefusalKind.REJECTED, code=told.code, message="it refers to a record that does not exist")
+    else:
+        why = msgspec.structs.replace(told, moved_to="" if gone.stream else gone.merged_into)
+    return Receipt(key=receipt.key, id=receipt.id, refusal=why)
 
 
 def _typed(sobject: SObject, w: Write) -> Row:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from zgoda.model.clock import Clock, SystemClock
 from zgoda.twins.exchange import Call
 from zgoda.twins.salesforce.errors import CallError
 from zgoda.twins.salesforce.org import Org
@@ -29,9 +31,11 @@ class Cursor:
 
 @dataclass
 class Api:
-    """Shared by all handlers. `nested` counts how deep in composite calls a request is."""
+    """Shared by all handlers. `flush` sends outbound messages, `pace` gives other work its turn."""
 
     org: Org
+    flush: Callable[[], None]
+    pace: Clock = field(default_factory=SystemClock)
     cursors: OrderedDict[str, Cursor] = field(default_factory=OrderedDict[str, Cursor])
     jobs: dict[str, Job] = field(default_factory=dict[str, "Job"])
 

@@ -83,6 +83,13 @@ class Sessions:
             self._last_used.clear()
         self._last_used.pop(token or "", None)
 
+    def snapshot(self) -> dict[str, Any]:
+        return {"issued": self._issued, "refresh_token": self.refresh_token, "last_used": self._last_used}
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        self._issued, self.refresh_token = saved["issued"], saved["refresh_token"]
+        self._last_used = saved["last_used"]
+
     def answer(self, call: Call) -> Reply:
         """A call to the token or the revocation endpoint."""
         form = {name: values[0] for name, values in parse_qs(call.body.decode("utf-8", "replace")).items()}
