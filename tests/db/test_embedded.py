@@ -49,32 +49,42 @@ sys.stdin.read()
 
 
 @pytest.fixture(scope="session")
-def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A data folder whose server has run once and been stopped."""
     data = tmp_path_factory.mktemp("stopped") / "data"
     ensure_running(data).stop()
-    return data
+    yield data
+    shutil.rmtree(data)
+
+
+@pytest.fixture(autouse=True)
+def tidy(tmp_path: Path) -> Iterator[None]:
+    """End every server a test leaves behind, and give back the disk space."""
+    yield
+    _end_servers_below(tmp_path)
+    shutil.rmtree(tmp_path, ignore_errors=True)
 
 
 @pytest.fixture
-def folder(stopped: Path, tmp_path: Path) -> Iterator[Path]:
+def folder(stopped: Path, tmp_path: Path) -> Path:
     """A data folder with a cluster in it and no server, copied because making one takes a second."""
     subprocess.run(["cp", "-a", stopped, tmp_path / "data"], check=True)
-    yield from _with_cleanup(tmp_path / "data")
+    return tmp_path / "data"
 
 
 @pytest.fixture
-def new_folder(tmp_path: Path) -> Iterator[Path]:
+def new_folder(tmp_path: Path) -> Path:
     """A path for a data folder with nothing there yet."""
-    yield from _with_cleanup(tmp_path / "data")
+    return tmp_path / "data"
 
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A data folder that every account can reach by its path."""
+    """A path for a data folder that every account can reach."""
     parent = Path(tempfile.mkdtemp(prefix="zgoda-test-"))
     parent.chmod(0o755)
-    yield from _with_cleanup(parent / "data")
+    yield parent / "data"
+    _end_servers_below(parent)
     shutil.rmtree(parent)
 
 
@@ -364,11 +374,8 @@ def test_a_copy_of_a_running_folder_is_not_taken_for_the_running_one(folder: Pat
     server = ensure_running(folder)
     copy = tmp_path / "copy"
     subprocess.run(["cp", "-a", folder, copy], check=True)
-    try:
-        assert find_running(copy) is None
-        assert ensure_running(copy).pid != server.pid
-    finally:
-        stop(copy, "immediate")
+    assert find_running(copy) is None
+    assert ensure_running(copy).pid != server.pid
     assert _run(server, "SELECT 1") == 1
 
 
@@ -512,14 +519,11 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["x" * 200, "zażółć gęślą jaźń", "a 'quoted', \"odd\" % name?&=#$HOME", "längs " * 30])
 def test_any_path_works(tmp_path: Path, name: str) -> None:
     data = tmp_path / name
-    try:
-        server = ensure_running(data)
-        assert _run(server, "SELECT 1") == 1
-        found = find_running(data)
-        assert found is not None
-        assert found.url == server.url
-    finally:
-        stop(data, "immediate")
+    server = ensure_running(data)
+    assert _run(server, "SELECT 1") == 1
+    found = find_running(data)
+    assert found is not None
+    assert found.url == server.url
 
 
 def test_a_folder_for_links_that_others_may_enter_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -534,7 +538,6 @@ def test_a_folder_for_links_that_others_may_enter_is_refused(tmp_path: Path, mon
             ensure_running(data)
         assert str(planted) in str(refusal.value)
     finally:
-        stop(data, "immediate")
         shutil.rmtree(temporary)
 
 
@@ -647,7 +650,7 @@ def test_programs_that_nobody_cannot_read_are_copied_once_and_never_run_after_ta
         assert _snapshot(hidden) == before
 
         program = next(copies[0].rglob("bin/postgres"))
-        for spoil in (lambda: program.chmod(0o777), lambda: os.truncate(program, 100), program.unlink):
+        for spoil in (lambda: program.chmod(0o777), lambda: os.truncate(program, 100)):
             inode = program.stat().st_ino
             spoil()
             ensure_running(folder).stop()
@@ -662,7 +665,6 @@ def test_programs_that_nobody_cannot_read_are_copied_once_and_never_run_after_ta
             ensure_running(folder)
         assert str(copies[0]) in str(refusal.value)
     finally:
-        stop(folder, "immediate")
         shutil.rmtree(cache)
 
 
@@ -719,13 +721,14 @@ def python_for_nobody() -> str:
     pytest.skip("the user nobody can run no Python that has this checkout and its packages")
 
 
-def _with_cleanup(data: Path) -> Iterator[Path]:
-    yield data
-    for process in _processes(data):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    with contextlib.suppress(EmbeddedError):
-        stop(data, "immediate")
+def _end_servers_below(place: Path) -> None:
+    clusters = {Path(cwd) for _, cwd in _postgres_processes() if place in Path(cwd).parents}
+    for cluster in clusters:
+        with contextlib.suppress(EmbeddedError):
+            stop(cluster.parent, "immediate")
+    for process, cwd in _postgres_processes():
+        if Path(cwd) in clusters:
+            _kill(process.pid)
 
 
 def _told(user: subprocess.Popen[str]) -> dict[str, object]:
@@ -753,14 +756,16 @@ def _ignore_loss(connection: psycopg.Connection, statement: str) -> None:
         connection.execute(statement)
 
 
-def _processes(data: Path) -> list[psutil.Process]:
-    """Every process whose working directory is this folder's cluster: a witness apart from the code under test."""
-    found: list[psutil.Process] = []
+def _postgres_processes() -> Iterator[tuple[psutil.Process, str]]:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.name() == "postgres" and Path(process.cwd()) == data / "cluster":
-                found.append(process)
-    return found
+            if process.name() == "postgres":
+                yield process, process.cwd()
+
+
+def _processes(data: Path) -> list[psutil.Process]:
+    """Every process whose working directory is this folder's cluster: a witness apart from the code under test."""
+    return [process for process, cwd in _postgres_processes() if cwd == str(data / "cluster")]
 
 
 def _postmasters(data: Path) -> list[psutil.Process]:

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from zgoda.settings.faults import Faults, Mark, nearest, shown
+from zgoda.settings.faults import Faults, nearest, shown
 from zgoda.settings.nodes import Block, Entry, Listing, Node, Plain, Scalar
 from zgoda.settings.quantities import read_duration, read_share
 from zgoda.settings.references import BadReference, holds_password, read_reference
@@ -302,6 +302,3 @@ def _kind(value: Plain) -> str:
         case str():
             return "text"
 
-
-def place_of(node: Node | None, otherwise: Mark) -> Mark:
-    return otherwise if node is None else node.mark

@@ -24,6 +24,7 @@ from zgoda.model.entities import FieldType
 from zgoda.model.golden import Golden, Link, to_us
 from zgoda.model.values import Values
 from zgoda.privacy.gate import Denied, Permission, verdict
+from zgoda.sync.brake import allowance
 from zgoda.sync.desk import SQL, Desk, lay_goldens, lay_links, save
 from zgoda.sync.merge import expect_write
 from zgoda.sync.settle import Outcome, Parcel, settle_parcel
@@ -104,6 +105,7 @@ async def _claim(
         desk = Desk(source.entity.name, clock.now())
         now_us = to_us(desk.now)
         permission = await _permission(tx, source)
+        limit, lanes = await _canary(tx, setup, source, limit, lanes)
         due = {"source": source.id, "now_us": now_us, "limit": limit, "lane": int(lanes)}
         golden_ids = [golden_id for (golden_id,) in await tx.rows(SQL["due_deliveries"], due)]
         if not golden_ids:
@@ -122,6 +124,20 @@ async def _claim(
         await tx.run(SQL["mark_deliveries"], {"batch": batch(updates), "now": desk.now})
         await save(tx, desk, {id: set(keys) for id, keys in desk.keys_of.items()})
     return sent, len(updates) - len(sent)
+
+
+async def _canary(tx: Transaction, setup: Setup, source: Source, limit: int, lanes: Lane) -> tuple[int, Lane]:
+    """How many records may go while the canary looks; only consent when it has stopped."""
+    row = await tx.row(SQL["source_canary"], {"source": source.id})
+    if row is None or row[0] == "all":
+        return limit, lanes
+    canary = await tx.row(SQL["load_canary"], {"source": source.id})
+    assert canary is not None
+    stage, _since, done, failed, waiting = canary
+    allowed, next_stage, _why = allowance(stage, done, failed, waiting, setup.brakes)
+    if next_stage != stage:
+        await tx.run(SQL["save_canary"], {"source": source.id, "stage": next_stage})
+    return (limit, Lane.CONSENT) if next_stage == "stopped" else (min(limit, max(allowed, 1)), lanes)
 
 
 async def _permission(tx: Transaction, source: Source) -> Permission:

@@ -94,9 +94,10 @@ def _delete(desk: Desk, setup: Setup, source: Source, item: Item, golden: Golden
 def _edited_elsewhere(source: Source, golden: Golden, link: Link) -> bool:
     """Somebody else changed it since that system last agreed: delete against edit is a conflict."""
     for name in source.mapping.outward & golden.fields.keys() & link.base.keys():
+        if name not in source.entity.fields or golden.claim(name).source == link.source:
+            continue
         wanted = golden.fields[name]
-        kind = source.entity.fields[name].type if name in source.entity.fields else None
-        differs = wanted != link.base[name] and not (kind and same(kind, wanted, link.base[name]))
+        differs = not same(source.entity.fields[name].type, wanted, link.base[name])
         if differs and link.agreed.get(name) != wanted:
             return True
     return False

@@ -364,3 +364,40 @@ SELECT account, status, reason, approved_at FROM connection_state WHERE connecti
 INSERT INTO connection_state (connection, status, reason, since)
 VALUES (%(connection)s, 'needs_attention', %(reason)s, %(now)s)
 ON CONFLICT (connection) DO UPDATE SET status = 'needs_attention', reason = excluded.reason, since = excluded.since
+
+-- name: load_brakes
+-- How much some sources changed lately.
+SELECT source, since_us, counts, tripped FROM brake WHERE kind = 'change' AND source = ANY(%(sources)s) FOR UPDATE
+
+-- name: save_brakes
+-- Remember how much some sources changed.
+INSERT INTO brake (source, kind, since_us, counts, tripped)
+SELECT source, 'change', since_us, counts, tripped
+FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (source smallint, since_us bigint, counts jsonb, tripped text)
+ON CONFLICT (source, kind) DO UPDATE SET since_us = excluded.since_us, counts = excluded.counts, tripped = excluded.tripped
+
+-- name: hold_window
+-- Hold what one source caused within a window and is still waiting; consent (lane 0) goes on.
+UPDATE delivery SET state = 'held', reason = %(reason)s
+WHERE cause = %(source)s AND state IN ('pending', 'failing') AND lane > 0
+  AND created_at >= to_timestamp(%(since_us)s / 1e6)
+
+-- name: release_brake
+-- A person has looked: counting starts anew.
+DELETE FROM brake WHERE source = %(source)s
+
+-- name: load_canary
+-- How far a stream's canary has come: its stage, and how many deliveries ended well, badly or wait.
+SELECT s.canary, s.canary_since,
+    (SELECT count(*) FROM delivery d WHERE d.source = s.id AND d.state = 'applied' AND d.settled_at >= s.canary_since),
+    (SELECT count(*) FROM delivery d WHERE d.source = s.id AND d.state IN ('failing', 'dead') AND d.tries + (d.state = 'dead')::int > 0),
+    (SELECT count(*) FROM delivery d WHERE d.source = s.id AND d.state = 'pending')
+FROM source s WHERE s.id = %(source)s
+
+-- name: save_canary
+-- Move a stream's canary on.
+UPDATE source SET canary = %(stage)s WHERE id = %(source)s
+
+-- name: source_canary
+-- The stage of a stream's canary alone.
+SELECT canary FROM source WHERE id = %(source)s

@@ -21,6 +21,7 @@ from zgoda.model.entities import FieldType
 from zgoda.model.golden import Claim, Golden, Link, to_us
 from zgoda.model.values import Values, fold_email, fold_phone
 from zgoda.privacy.consent import Word, channel_of, is_consent, weigh
+from zgoda.sync.brake import weigh_brakes
 from zgoda.sync.depart import depart
 from zgoda.sync.desk import (
     SQL,
@@ -40,6 +41,8 @@ from zgoda.sync.propose import propose
 from zgoda.sync.setup import Setup, Source
 
 BATCH = 1000
+
+UNREADABLE = "cannot be read: "
 
 
 class Reconciled(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +76,7 @@ async def reconcile(db: Database, setup: Setup, clock: Clock, entity: str, *, ru
         for golden_id, backfill in replans:
             if golden_id in desk.goldens:
                 desk.to_plan.setdefault(golden_id, backfill)
+        await weigh_brakes(tx, desk, setup)
         planned = propose(desk, setup, run)
         await save(tx, desk, old_keys)
         return Reconciled(
@@ -357,8 +361,8 @@ def _peers(desk: Desk, setup: Setup, own: Link, field: str) -> dict[str, Any]:
 def _note_faults(look: Look, link: Link) -> None:
     if look.mapped is None:
         return
-    kept = {name: why for name, why in link.faults.items() if name not in look.values}
-    kept.update({fault.field: fault.reason for fault in look.mapped.faults})
+    kept = {name: why for name, why in link.faults.items() if not why.startswith(UNREADABLE)}
+    kept.update({fault.field: UNREADABLE + fault.reason for fault in look.mapped.faults})
     link.faults = kept
 
 

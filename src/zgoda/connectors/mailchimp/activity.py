@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from zgoda.connectors.mailchimp.campaigns import listed
-from zgoda.connectors.mailchimp.exchange import call, decoded, side_by_side
+from zgoda.connectors.mailchimp.exchange import as_dict, as_list, call, decoded, side_by_side
 from zgoda.connectors.mailchimp.members import ID, asking, one
 from zgoda.connectors.mailchimp.walk import PAGE_ROWS, Part, Place, by_offset, walk
 from zgoda.kit.convert import Unconvertible, parse_instant
@@ -43,6 +43,15 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
     sent_at: datetime | None = None
     report: int = 0
     offset: int = 0
+
+
+class _Report(msgspec.Struct):
+    """Any of the three reports."""
+
+    total_items: int
+    sent_to: list[Row] = []
+    emails: list[Row] = []
+    unsubscribes: list[Row] = []
 
 
 class Campaign(msgspec.Struct, frozen=True, order=True):
@@ -92,7 +101,7 @@ async def _campaigns(session: Session, mark: Mark, now: datetime) -> list[Campai
         days = timedelta(days=float(session.settings.get("activity_days") or 90))
         filters["since_send_time"] = (now - days).isoformat()
     found: dict[str, Campaign] = {}
-    async for part in listed(session, ("send_time", "status"), **filters):
+    async for part in listed(session, ("send_time", "status"), filters=filters):
         for row in part.rows:
             sent_at = _instant(row.get("send_time"))
             if sent_at is not None and row.get("status") in ("sent", "sending"):
@@ -124,8 +133,8 @@ async def _report(
         answer = await call(session, "GET", f"reports/{campaign.id}/{name}", params=params, allowed=(404,))
         if answer.status == 404:
             return [], 0
-        found = decoded(answer, dict[str, Any])
-        return msgspec.convert(found.get(key), list[Row]), msgspec.convert(found.get("total_items"), int)
+        found = decoded(answer, _Report)
+        return [*found.sent_to, *found.emails, *found.unsubscribes], found.total_items
 
     async for part in by_offset(ask, start=start, count=min(count, PAGE_ROWS)):
         yield part
@@ -137,9 +146,8 @@ def _sent(campaign: Campaign, row: Row) -> Iterator[Event]:
 
 
 def _actions(campaign: Campaign, row: Row) -> Iterator[Event]:
-    actions = row.get("activity")
-    for action in actions if isinstance(actions, list) else []:
-        if isinstance(action, dict) and (kind := action.get("action")) in ("open", "click", "bounce"):
+    for action in map(as_dict, as_list(row.get("activity"))):
+        if (kind := action.get("action")) in ("open", "click", "bounce"):
             url, type = str(action.get("url") or ""), str(action.get("type") or "")
             yield Event(str(row.get("email_id")), kind, str(action.get("timestamp")), url, type)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -38,14 +38,16 @@ async def read_ids(session: Session, reading: Reading, ids: list[str]) -> Page:
     return Page(rows=[row for row in rows if row is not None], removed=gone)
 
 
-def listed(session: Session, fields: tuple[str, ...], *, count: int = PAGE_ROWS, **filters: str) -> AsyncIterator[Part]:
+def listed(
+    session: Session, fields: tuple[str, ...], *, count: int = PAGE_ROWS, filters: Mapping[str, str] | None = None
+) -> AsyncIterator[Part]:
     """The audience's campaigns, oldest first: only deletions can shift them."""
     fixed: dict[str, str | int] = {
         "list_id": str(session.settings["audience"]),
         "fields": ",".join([*(f"campaigns.{name}" for name in dict.fromkeys(("id", *fields))), "total_items"]),
         "sort_field": "create_time",
         "sort_dir": "ASC",
-        **filters,
+        **(filters or {}),
     }
 
     async def ask(offset: int, count: int) -> tuple[list[Row], int]:

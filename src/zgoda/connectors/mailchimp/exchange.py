@@ -11,7 +11,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from hashlib import md5
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
 import msgspec
@@ -96,6 +96,15 @@ def member_path(session: Session, member: str, rest: str = "") -> str:
 def hash_of(email: str) -> str:
     """Mailchimp's `subscriber_hash`: keeps addresses out of URLs and of the queue of hints."""
     return md5(email.strip().lower().encode(), usedforsecurity=False).hexdigest()
+
+
+def as_list(raw: Any) -> list[Any]:
+    """The raw value if it is a list, else an empty one: vendors send other types where they have nothing."""
+    return cast("list[Any]", raw) if isinstance(raw, list) else []
+
+
+def as_dict(raw: Any) -> dict[str, Any]:
+    return cast("dict[str, Any]", raw) if isinstance(raw, dict) else {}
 
 
 async def confirm_audience(session: Session) -> None:

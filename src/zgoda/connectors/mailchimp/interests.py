@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from zgoda.connectors.mailchimp.exchange import audience_path, call, decoded, side_by_side
+from zgoda.connectors.mailchimp.exchange import as_dict, as_list, audience_path, call, decoded, side_by_side
 from zgoda.connectors.mailchimp.walk import by_offset
 from zgoda.kit.spec import Row, Session
 
@@ -44,7 +44,7 @@ class Labels:
 
 async def to_labels(session: Session, rows: list[Row]) -> None:
     """Turns each row's `interests` into a sorted list of labels, in place."""
-    held: list[dict[str, Any]] = [found if isinstance(found := row.get("interests"), dict) else {} for row in rows]
+    held = [as_dict(row.get("interests")) for row in rows]
     labels = await _labels(session).known(session, {id for interests in held for id in interests})
     for row, interests in zip(rows, held, strict=True):
         row["interests"] = sorted(labels[id] for id, chosen in interests.items() if chosen is True and id in labels)
@@ -52,7 +52,7 @@ async def to_labels(session: Session, rows: list[Row]) -> None:
 
 async def to_ids(session: Session, wanted: Any) -> dict[str, bool]:
     """The vendor's form of a set of labels; every other interest is switched off."""
-    names = set(wanted) if isinstance(wanted, list) else set[str]()
+    names = {str(name) for name in as_list(wanted)}
     cache = _labels(session)
     if not cache.by_id or not names <= set(cache.by_id.values()):
         cache.by_id = await load(session)
@@ -77,7 +77,9 @@ async def load(session: Session) -> dict[str, str]:
 
         async def ask(offset: int, count: int) -> tuple[list[Row], int]:
             inside = params | {"offset": offset, "count": count}
-            found = decoded(await call(session, "GET", f"{path}/{quote(category, safe='')}/interests", params=inside), _Interests)
+            found = decoded(
+                await call(session, "GET", f"{path}/{quote(category, safe='')}/interests", params=inside), _Interests
+            )
             return found.interests, found.total_items
 
         async for part in by_offset(ask):

@@ -31,7 +31,11 @@ from zgoda.kit.spec import Receipt, Row, Session, Write
 
 COMPLIANCE = "Member In Compliance State"
 FORGOTTEN = "Forgotten Email Not Subscribed"
-KNOWN_ERRORS = (("compliance state", COMPLIANCE), ("permanently deleted", FORGOTTEN), ("already a list member", "exists"))
+KNOWN_ERRORS = (
+    ("compliance state", COMPLIANCE),
+    ("permanently deleted", FORGOTTEN),
+    ("already a list member", "exists"),
+)
 """Words in a batch's error texts that tell more than its code, which is often just ERROR_GENERIC."""
 
 
@@ -246,5 +250,3 @@ def _field(name: str) -> str:
     if not name.replace("_", "").replace(".", "").isalnum() or len(name) > 60:
         return ""
     return f"merge_fields.{name}" if name.isupper() else name
-
-

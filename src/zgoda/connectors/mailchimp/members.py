@@ -95,9 +95,7 @@ async def find(session: Session, lookups: list[Lookup]) -> dict[str, str]:
     found = await side_by_side([one(session, hash_of(email), (ID, "status")) for _, email in sent])
     if found and all(row is None for row in found):
         await confirm_audience(session)
-    return {
-        key: row[ID] for (key, _), row in zip(sent, found, strict=True) if row and row.get("status") != "archived"
-    }
+    return {key: row[ID] for (key, _), row in zip(sent, found, strict=True) if row and row.get("status") != "archived"}
 
 
 async def one(session: Session, member: str, fields: tuple[str, ...]) -> Row | None:

@@ -14,6 +14,8 @@ from urllib.parse import quote
 import msgspec
 
 from zgoda.connectors.mailchimp.exchange import (
+    as_dict,
+    as_list,
     audience_path,
     believed,
     call,
@@ -67,7 +69,7 @@ async def write(session: Session, writes: list[Write]) -> list[Receipt]:
         body = {"name": write.values.get("name")}
         match write.op:
             case "create":
-                new = {**body, "static_segment": []}
+                new = {**body, "static_segment": list[str]()}
                 answer = await call(session, "POST", audience_path(session, "/segments"), json=new, allowed=(400,))
             case "update":
                 answer = await call(session, "PATCH", path, json=body, allowed=(400, 404))
@@ -89,7 +91,7 @@ async def find(session: Session, lookups: list[Lookup]) -> dict[str, str]:
 
 
 async def read_memberships(session: Session, reading: Reading) -> AsyncIterator[Page]:
-    """One pass over the members. With a cursor only over those changed since; what was taken off shows in a full read."""
+    """One pass over the members. Later ones see additions; what was taken off shows in a full read."""
     now = session.clock.now()
     place = resume(reading.cursor, whole(now))
     count = min(reading.page_size or PAGE_ROWS, PAGE_ROWS)
@@ -160,13 +162,12 @@ async def _names(session: Session) -> dict[str, str]:
 
 async def _memberships(session: Session, member: Row) -> list[Row]:
     """A row per tag. A member's own list of tags may be cut short; then the rest is asked for."""
-    raw = member.get("tags")
-    tags: list[Any] = raw if isinstance(raw, list) else []
+    tags = as_list(member.get("tags"))
     if isinstance(many := member.get("tags_count"), int) and many > len(tags):
         params: dict[str, str | int] = {"fields": "tags.id,total_items", "count": PAGE_ROWS}
         answer = await call(session, "GET", member_path(session, member[ID], "/tags"), params=params, allowed=(404,))
-        tags = list(decoded(answer, _Tags).tags) if answer.ok else []
-    ids = [str(tag["id"]) for tag in tags if isinstance(tag, dict) and "id" in tag]
+        tags = decoded(answer, _Tags).tags if answer.ok else []
+    ids = [str(tag["id"]) for tag in map(as_dict, tags) if "id" in tag]
     return [{"id": f"{member[ID]}:{id}", "person": member[ID], "list": id} for id in ids]
 
 

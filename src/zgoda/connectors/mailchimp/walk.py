@@ -1,7 +1,7 @@
 """Reading a list that Mailchimp can only page by offset, while people change it.
 
-Rows come sorted by `last_changed`, and a changed row moves to the end, so those behind it shift towards the front and an
-offset would skip one. Hence:
+Rows come sorted by `last_changed`, and a changed row moves to the end, so those behind it shift towards the front and
+an offset would skip one. Hence:
 
 - the walk goes on from the stamp of the last row, not from an offset (`since`, one second back: whether the vendor's
   filter includes its bound is not documented, and stamps are whole seconds);
@@ -50,12 +50,17 @@ Ask: TypeAlias = Callable[[datetime, datetime | None, int, int], Coroutine[Any, 
 
 
 class Place(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where a walk is. In a closed window the first `covered` rows were read when it had `left` rows in all."""
+    """Where a walk is. In a closed window the first `covered` rows were read when it had `left` rows in all.
+
+    `again`: a window from there on was closed so soon that rows could still enter it, which hides rows that leave; the
+    next walk starts no later than that.
+    """
 
     since: datetime = BEGINNING
     until: datetime | None = None
     covered: int = 0
     left: int | None = None
+    again: datetime | None = None
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -92,18 +97,32 @@ async def walk(ask: Ask, place: Place, *, now: datetime, count: int) -> AsyncIte
             step = await _closed_round(ask, place, place.until, count, margin)
         margin = max(least, min(step.margin, count // 2))
         newest = max([newest, *(sheet.marks[-1][0] for sheet in step.sheets if sheet.marks)])
-        after = step.place or Place(since=max(place.since, newest - LATE, now - CLOCKS_DIFFER))
+        after = _remember(place, step.place, now) or _rest(place, newest, now)
         for number, sheet in enumerate(step.sheets, start=1):
-            rows = [
-                row for row, (stamp, id) in zip(sheet.rows, sheet.marks, strict=True) if seen.get(id) != stamp
-            ]
+            rows = [row for row, (stamp, id) in zip(sheet.rows, sheet.marks, strict=True) if seen.get(id) != stamp]
             seen.update((id, stamp) for stamp, id in sheet.marks)
             yield rows, _cursor(after if number == len(step.sheets) else place)
         if step.place is None:
             return
-        if step.place.since > place.since:
-            seen = {id: stamp for id, stamp in seen.items() if stamp >= step.place.since}
-        place = step.place
+        if after.since > place.since:
+            seen = {id: stamp for id, stamp in seen.items() if stamp >= after.since}
+        place = after
+
+
+def _remember(before: Place, after: Place | None, now: datetime) -> Place | None:
+    """The next place with `again` carried on, or set if a window of the present was closed."""
+    if after is None:
+        return None
+    again = before.again
+    if again is None and after.until is not None and after.until > now - CLOCKS_DIFFER:
+        again = after.since
+    return msgspec.structs.replace(after, again=again)
+
+
+def _rest(place: Place, newest: datetime, now: datetime) -> Place:
+    """Where the next walk starts when this one is at its end."""
+    since = max(place.since, newest - LATE, now - CLOCKS_DIFFER)
+    return Place(since=since if place.again is None else min(since, place.again))
 
 
 async def _open_round(ask: Ask, place: Place, count: int) -> Step:

@@ -8,8 +8,8 @@ it; those are tried one by one, the others go through together. Its texts quote 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, cast
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, TypeAlias, cast
 
 from zgoda.connectors.odoo.columns import Column, columns, identify
 from zgoda.connectors.odoo.markup import to_html
@@ -18,7 +18,7 @@ from zgoda.connectors.odoo.rpc import Fault, call, reach
 from zgoda.kit.errors import Attention, ConnectorError, NeedsAttention, Refusal, RefusalKind, Temporary
 from zgoda.kit.spec import Receipt, Row, Session, Write
 
-Rows = list[tuple[Draft, list[str]]]
+Rows: TypeAlias = list[tuple[Draft, list[str]]]
 
 
 async def write(table: Table, session: Session, writes: list[Write]) -> list[Receipt]:
@@ -27,18 +27,18 @@ async def write(table: Table, session: Session, writes: list[Write]) -> list[Rec
     for draft in drafts:
         if draft.write.op != "create" and not draft.id:
             draft.refusal = Refusal(kind=RefusalKind.GONE, code="no_such_id")
-    done: set[str] = {draft.write.key for draft in drafts if draft.refusal}
+    done: set[str] = set()
     try:
-        changes = [draft for draft in drafts if draft.write.op != "delete" and not draft.refusal]
-        for model_rows, header, cleared in await _tables(table, session, changes):
-            await _load(session, table.model, header, model_rows, done)
-            await _clear(session, table.model, cleared)
-        done |= {draft.write.key for draft in changes}
-        await delete(session, table, [d for d in drafts if d.write.op == "delete" and not d.refusal], done)
-    except Fault as fault:
-        _give_up(drafts, done, fault, fault.refusal)
+        await _change(table, session, [d for d in drafts if d.write.op != "delete" and not d.refusal], done)
+        await _delete(table, session, [d for d in drafts if d.write.op == "delete" and not d.refusal], done)
     except ConnectorError as error:
-        _give_up(drafts, done, error, Refusal(kind=RefusalKind.TEMPORARY, code="not_sent"))
+        if not done:
+            raise
+        unknown = isinstance(error, Temporary) and error.executed
+        later = Refusal(kind=RefusalKind.TEMPORARY, code="unknown_outcome" if unknown else "not_sent")
+        for draft in drafts:
+            if draft.write.key not in done and draft.refusal is None:
+                draft.refusal = error.refusal if isinstance(error, Fault) else later
     return [receipt(draft) for draft in drafts]
 
 
@@ -47,69 +47,98 @@ def receipt(draft: Draft) -> Receipt:
     return Receipt(key=draft.write.key, id=id, refusal=draft.refusal)
 
 
-async def delete(session: Session, table: Table, drafts: list[Draft], done: set[str]) -> None:
-    """Archive, or unlink where the settings say so or the model cannot archive."""
-    known = await columns(session, table.model)
-    if not drafts:
+async def load(session: Session, model: str, header: list[str], rows: Rows, done: set[str]) -> None:
+    """Send rows (their first cell is the external or database id); sets each draft's id or refusal."""
+    if not rows:
         return
-    unlink = session.settings.get("on_delete") == "unlink" or "active" not in known or not table.archives
-    for refusals in (await in_halves(session, table.model, [d.id for d in drafts], unlink=unlink),):
-        for draft in drafts:
-            draft.refusal = refusals.get(draft.id)
+    answer = await call(session, model, "load", fields=header, data=[cells for _, cells in rows])
+    if not isinstance(answer, dict):
+        raise Temporary(f"{model}.load: the answer is no result", executed=True)
+    ids, said = cast("Row", answer).get("ids"), cast("Row", answer).get("messages")
+    if isinstance(ids, list):
+        numbers = cast("list[Any]", ids)
+        if len(numbers) != len(rows) or not all(isinstance(id, int) for id in numbers):
+            raise Temporary(f"{model}.load: not one id per record", executed=True)
+        for (draft, _), id in zip(rows, numbers, strict=True):
+            draft.id = id
             done.add(draft.write.key)
+        return
+    errors = [cast("Row", e) for e in cast("list[Any]", said) if isinstance(e, dict)] if isinstance(said, list) else []
+    if len(rows) == 1:
+        rows[0][0].refusal = await _refusal(session, model, rows[0][0], errors)
+        done.add(rows[0][0].write.key)
+        return
+    for part in _parts(rows, {number for error in errors for number in _rows_of(error)}):
+        await load(session, model, header, part, done)
 
 
-async def in_halves(session: Session, model: str, ids: list[int], *, unlink: bool) -> dict[int, Refusal]:
-    """Take records out of use; when one of them stops the transaction, the halves go separately."""
+async def in_halves(ids: list[int], act: Callable[[list[int]], Awaitable[Any]]) -> dict[int, Refusal]:
+    """Do something to many records; when one of them stops the transaction, the halves go separately."""
+    if not ids:
+        return {}
     try:
-        if unlink:
-            await call(session, model, "unlink", ids=ids)
-        else:
-            await call(session, model, "write", ids=ids, vals={"active": False})
+        await act(ids)
     except Fault as fault:
         if len(ids) == 1:
-            return {} if fault.refusal.kind is RefusalKind.GONE else {ids[0]: fault.refusal}
+            return {ids[0]: fault.refusal}
         middle = len(ids) // 2
-        first = await in_halves(session, model, ids[:middle], unlink=unlink)
-        return first | await in_halves(session, model, ids[middle:], unlink=unlink)
+        return await in_halves(ids[:middle], act) | await in_halves(ids[middle:], act)
     return {}
 
 
-async def _tables(
-    table: Table, session: Session, drafts: list[Draft]
-) -> list[tuple[Rows, list[str], dict[str, list[int]]]]:
-    """The drafts as tables for `load`: (rows, header, many-to-many columns to empty -> ids), one per set of columns."""
+async def may(session: Session, model: str, operation: str) -> bool:
+    """Whether the user has the right to read, write, create or unlink in a model; record rules come on top."""
+    server = await reach(session)
+    if server.major >= 18:
+        return await call(session, model, "has_access", ids=[], operation=operation) is True
+    named = {"operation": operation, "raise_exception": False}
+    return await call(session, model, "check_access_rights", **named) is True
+
+
+async def _change(table: Table, session: Session, drafts: list[Draft], done: set[str]) -> None:
+    """Creates and updates: one `load` for every set of columns."""
     if drafts and table.prepare is not None:
         await table.prepare(session, drafts)
-    drafts = [draft for draft in drafts if not draft.refusal]
     known = await columns(session, table.model)
-    await _point(session, drafts, known)
-    if drafts and table.before is not None:
-        await table.before(session, drafts)
+    await _point(session, [draft for draft in drafts if not draft.refusal], known)
+    if table.before is not None:
+        await table.before(session, [draft for draft in drafts if not draft.refusal])
+    await _empty(table, session, drafts, known)
     grouped: dict[tuple[str, ...], Rows] = {}
-    cleared: dict[str, list[int]] = {}
     for draft in drafts:
-        if draft.refusal:
-            continue
         creating = draft.write.op == "create"
         values = {**table.fixed, **draft.values} if creating else draft.values
-        if not creating:
-            for name in [n for n, v in values.items() if known[n].type == "many2many" and not v]:
-                cleared.setdefault(known[name].name, []).append(draft.id)
-                del values[name]
-        names = sorted(values)
         identity = f"{MODULE}.{external_id(table.model, draft.write.key)}" if creating else str(draft.id)
+        names = sorted(values)
         header = ("id" if creating else ".id", *(_heading(known[name]) for name in names))
-        cells = [identity, *(_cell(known[name], values[name]) for name in names)]
-        grouped.setdefault(header, []).append((draft, cells))
-    tables: list[tuple[Rows, list[str], dict[str, list[int]]]] = [
-        (rows, list(header), {}) for header, rows in grouped.items() if len(header) > 1
-    ]
-    return [*tables, ([], [], cleared)] if cleared else tables
+        if not draft.refusal and (names or creating):
+            cells = [identity, *(_cell(known[name], values[name]) for name in names)]
+            grouped.setdefault(header, []).append((draft, cells))
+    for header, rows in grouped.items():
+        await load(session, table.model, list(header), rows, done)
+    done |= {draft.write.key for draft in drafts}
+
+
+async def _delete(table: Table, session: Session, drafts: list[Draft], done: set[str]) -> None:
+    """Archive, or unlink where the settings say so or the model cannot archive. What is gone already is fine."""
+    known = await columns(session, table.model)
+    unlink = session.settings.get("on_delete") == "unlink" or "active" not in known or not table.archives
+
+    async def act(ids: list[int]) -> None:
+        if unlink:
+            await call(session, table.model, "unlink", ids=ids)
+        else:
+            await call(session, table.model, "write", ids=ids, vals={"active": False})
+
+    refusals = await in_halves([draft.id for draft in drafts], act)
+    for draft in drafts:
+        refusal = refusals.get(draft.id)
+        draft.refusal = None if refusal and refusal.kind is RefusalKind.GONE else refusal
+        done.add(draft.write.key)
 
 
 async def _point(session: Session, drafts: list[Draft], known: dict[str, Column]) -> None:
-    """Turn relations given by an attribute (`{"country_id": {"code": "PL"}}`) into ids, and drop unknown columns."""
+    """Turn relations given by an attribute (`{"country_id": {"code": "PL"}}`) into ids, and drop absent columns."""
     wanted: dict[tuple[str, str], set[str]] = {}
     for draft in drafts:
         for name in [name for name in draft.values if name not in known]:
@@ -139,43 +168,41 @@ def _points(draft: Draft, known: dict[str, Column]) -> Iterator[tuple[str, str, 
                 yield name, attribute, [str(text) for text in texts if text not in (None, False, "")]
 
 
+async def _empty(table: Table, session: Session, drafts: list[Draft], known: dict[str, Column]) -> None:
+    """Clear many-to-many columns of existing records; `load` leaves them as they are when a cell is empty."""
+    cleared: dict[str, list[Draft]] = {}
+    for draft in drafts:
+        if draft.write.op == "update" and not draft.refusal:
+            for name in [n for n, value in draft.values.items() if known[n].type == "many2many" and not value]:
+                cleared.setdefault(known[name].name, []).append(draft)
+                del draft.values[name]
+    for name, owners in cleared.items():
+
+        async def act(ids: list[int], name: str = name) -> None:
+            await call(session, table.model, "write", ids=ids, vals={name: [[6, 0, []]]})
+
+        refusals = await in_halves([draft.id for draft in owners], act)
+        for draft in owners:
+            draft.refusal = draft.refusal or refusals.get(draft.id)
+
+
 def _heading(column: Column) -> str:
     return f"{column.name}/.id" if column.relation else column.name
 
 
 def _cell(column: Column, value: Any) -> str:
     """A value as `load` wants it: text, empty for blank."""
-    if value is None or value is False or value == "":
-        return ""
-    if value is True:
-        return "1"
-    if isinstance(value, list):
-        return ",".join(str(item) for item in cast("list[Any]", value))
-    return to_html(value) if column.type == "html" and isinstance(value, str) else str(value)
-
-
-async def _load(session: Session, model: str, header: list[str], rows: Rows, done: set[str]) -> None:
-    if not rows:
-        return
-    answer = await call(session, model, "load", fields=header, data=[cells for _, cells in rows])
-    if not isinstance(answer, dict):
-        raise Temporary(f"{model}.load: the answer is no result", executed=True)
-    ids, said = cast("Row", answer).get("ids"), cast("Row", answer).get("messages")
-    if isinstance(ids, list):
-        numbers = cast("list[Any]", ids)
-        if len(numbers) != len(rows) or not all(isinstance(id, int) for id in numbers):
-            raise Temporary(f"{model}.load: not one id per record", executed=True)
-        for (draft, _), id in zip(rows, numbers, strict=True):
-            draft.id = id
-            done.add(draft.write.key)
-        return
-    errors = [cast("Row", e) for e in cast("list[Any]", said) if isinstance(e, dict)] if isinstance(said, list) else []
-    if len(rows) == 1:
-        rows[0][0].refusal = await _refusal(session, model, header, errors)
-        done.add(rows[0][0].write.key)
-        return
-    for part in _parts(rows, {number for error in errors for number in _rows_of(error)}):
-        await _load(session, model, header, part, done)
+    match value:
+        case None | False | "":
+            return ""
+        case True:
+            return "1"
+        case list():
+            return ",".join(str(item) for item in cast("list[Any]", value))
+        case dict():
+            raise NeedsAttention(Attention.SCHEMA, f"column {column.name} has no parts", fields=(column.name,))
+        case _:
+            return to_html(str(value)) if column.type == "html" else str(value)
 
 
 def _parts(rows: Rows, suspects: set[int]) -> list[Rows]:
@@ -193,39 +220,23 @@ def _rows_of(error: Row) -> range:
     return range(first, last + 1) if isinstance(first, int) and isinstance(last, int) else range(0)
 
 
-async def _refusal(session: Session, model: str, header: list[str], errors: list[Row]) -> Refusal:
-    """Sort one record's refusal by recovery. Odoo's text is looked at for its few fixed words and left behind."""
+async def _refusal(session: Session, model: str, draft: Draft, errors: list[Row]) -> Refusal:
+    """Sort one record's refusal by recovery. Odoo's text is searched for its few fixed words and left behind."""
     text = " ".join(str(error.get("message", "")) for error in errors)
-    fields = tuple(str(error["field"]) for error in errors if isinstance(error.get("field"), str))
-    if ".id" in fields:
+    named = [str(error["field"]) for error in errors if isinstance(error.get("field"), str)]
+    fields = tuple(_path(draft.write, name) for name in named)
+    if ".id" in named:
         return Refusal(kind=RefusalKind.GONE, code="MissingError")
-    if any(word in text for word in ("could not serialize access", "deadlock detected", "could not obtain lock")):
+    if any(words in text for words in ("could not serialize access", "deadlock detected", "could not obtain lock")):
         return Refusal(kind=RefusalKind.TEMPORARY, code="SerializationFailure")
-    operation = "create" if header[0] == "id" else "write"
-    if "AccessError" in text or not await may(session, model, operation):
+    code = next((name for name in ("ValidationError", "UserError", "AccessError") if name in text), "")
+    operation = "create" if draft.write.op == "create" else "write"
+    if code == "AccessError" or (not code and not await may(session, model, operation)):
         return Refusal(kind=RefusalKind.RIGHTS, code="AccessError", fields=fields)
-    code = next((name for name in ("ValidationError", "UserError", "IntegrityError") if name in text), "load")
-    return Refusal(kind=RefusalKind.REJECTED, code=code, message="Odoo did not accept the values", fields=fields)
+    return Refusal(kind=RefusalKind.REJECTED, code=code or "load", message="values not accepted", fields=fields)
 
 
-async def may(session: Session, model: str, operation: str) -> bool:
-    """Whether the user has the right to read, write, create or unlink in a model; record rules come on top."""
-    server = await reach(session)
-    if server.major >= 18:
-        return await call(session, model, "has_access", ids=[], operation=operation) is True
-    named = {"operation": operation, "raise_exception": False}
-    return await call(session, model, "check_access_rights", **named) is True
-
-
-async def _clear(session: Session, model: str, cleared: dict[str, list[int]]) -> None:
-    """Empty many-to-many columns, which `load` leaves as they are when the cell is empty."""
-    for name, ids in cleared.items():
-        await call(session, model, "write", ids=ids, vals={name: [[6, 0, []]]})
-
-
-def _give_up(drafts: list[Draft], done: set[str], error: ConnectorError, refusal: Refusal) -> None:
-    if not done:
-        raise error
-    for draft in drafts:
-        if draft.write.key not in done:
-            draft.refusal = draft.refusal or refusal
+def _path(write: Write, column: str) -> str:
+    """The vendor field as the mapping spells it."""
+    value: Any = write.values.get(column)
+    return f"{column}.{next(iter(cast('Row', value)))}" if isinstance(value, dict) and value else column

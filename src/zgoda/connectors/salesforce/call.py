@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -49,9 +50,18 @@ async def query(
     return found
 
 
-async def send(session: Session, method: str, path: str, body: Any = None, *, of: str, sobject: SObject) -> Answer:
+async def send(
+    session: Session,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    sobject: SObject,
+    params: Mapping[str, str | int] | None = None,
+) -> Answer:
     """A call that changes something; `path` is below the version."""
-    answer = await session.http.request(method, root(session) + path, json=body, headers=HEADERS, of=of)
+    http = session.http
+    answer = await http.request(method, root(session) + path, params=params, json=body, headers=HEADERS, of="write")
     return accept(answer, sobject)
 
 

@@ -157,6 +157,4 @@ ACTIVITY = SObject(
     keyed=True,
     needs=("TaskSubtype",),
 )
-CASE = SObject(
-    name="Case", stream="cases", merges=True, sought_by=(("Subject", "ContactId"), ("Subject", "AccountId"))
-)
+CASE = SObject(name="Case", stream="cases", merges=True, sought_by=(("Subject", "ContactId"), ("Subject", "AccountId")))

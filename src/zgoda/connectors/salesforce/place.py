@@ -67,7 +67,7 @@ def cursor_of(place: Place) -> Cursor:
 def before(stamp: str, overlap_s: float, *, now: datetime) -> Place:
     """Where to read changes after something else was read since `stamp` was the newest."""
     if not stamp:
-        return start
+        return Place()
     low = parse_instant(stamp) - timedelta(seconds=overlap_s)
     return Place(stamp=stamp, low=format_instant(low), seen=format_instant(now))
 

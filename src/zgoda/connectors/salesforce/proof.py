@@ -45,12 +45,14 @@ def prove(settings: Mapping[str, Any], clock: Clock, grant: Grant) -> Auth:
             "client_id": _given(settings, "client_id"),
             "client_secret": _given(settings, "client_secret"),
         },
-        "refresh_token": lambda: {
-            "grant_type": "refresh_token",
-            "client_id": _given(settings, "client_id"),
-            "refresh_token": _given(settings, "refresh_token"),
-        }
-        | ({"client_secret": str(settings["client_secret"])} if settings.get("client_secret") else {}),
+        "refresh_token": lambda: (
+            {
+                "grant_type": "refresh_token",
+                "client_id": _given(settings, "client_id"),
+                "refresh_token": _given(settings, "refresh_token"),
+            }
+            | ({"client_secret": str(settings["client_secret"])} if settings.get("client_secret") else {})
+        ),
         "jwt": lambda: {"grant_type": JWT_BEARER, "assertion": assertion(settings, clock)},
     }
     if kind not in forms:

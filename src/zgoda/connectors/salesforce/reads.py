@@ -68,9 +68,7 @@ async def walk(
     last = (start.stamp, start.id) if start.began else ("", "")
     condition = start.condition
     while True:
-        records, more = await _page(
-            sobject, session, reading.fields, condition, BY_STAMP, _size(reading), scope=scope
-        )
+        records, more = await _page(sobject, session, reading.fields, condition, BY_STAMP, _size(reading), scope=scope)
         if records and place_of(records[-1]) == last:
             raise Temporary(f"a read of {sobject.stream} does not get ahead")
         last = place_of(records[-1]) if records else last

@@ -11,7 +11,7 @@ from zgoda.connectors.salesforce.call import query
 from zgoda.connectors.salesforce.objects import SObject
 from zgoda.connectors.salesforce.soql import is_id, literal, select
 from zgoda.connectors.salesforce.writes import write
-from zgoda.kit.errors import ConnectorError, Refusal, RefusalKind
+from zgoda.kit.errors import ConnectorError, Refusal, RefusalKind, Temporary
 from zgoda.kit.spec import Receipt, Row, Session, Write
 
 ROLE = SObject(name="OpportunityContactRole", stream="opportunities")
@@ -39,7 +39,7 @@ async def _write_roles(session: Session, deals: list[Write]) -> dict[str, Refusa
         roles = await _roles(session, [w.id for w in deals])
         receipts = await write(ROLE, session, [change for w in deals for change in _changes(w, roles)])
     except ConnectorError as error:
-        later = Refusal(kind=RefusalKind.TEMPORARY, code=type(error).__name__, message="the main contact was not written")
+        later = Refusal(kind=RefusalKind.TEMPORARY, code=type(error).__name__, message="main contact not written")
         return {w.key: later for w in deals}
     return {
         receipt.key.partition("/")[2]: msgspec.structs.replace(receipt.refusal, fields=("ContactId",), moved_to="")
@@ -51,7 +51,10 @@ async def _write_roles(session: Session, deals: list[Write]) -> dict[str, Refusa
 async def _roles(session: Session, deals: list[str]) -> list[Row]:
     condition = f"OpportunityId IN ({', '.join(literal(id) for id in deals)})"
     text = select(("Id", "OpportunityId", "ContactId", "IsPrimary"), ROLE.name, where=[condition], order="Id ASC")
-    return (await query(session, text, sobject=ROLE)).records
+    found = await query(session, text, sobject=ROLE)
+    if not found.done:
+        raise Temporary("the deals have too many contact roles for one answer")
+    return found.records
 
 
 def _changes(w: Write, roles: list[Row]) -> Iterable[Write]:

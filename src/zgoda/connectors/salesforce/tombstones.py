@@ -53,8 +53,8 @@ async def read_deletes(sobject: SObject, session: Session, reading: Reading) -> 
     if not sobject.converts_to:
         return
     until = format_instant(start)
-    async for removed, converted in _conversions(sobject, session, converted):
-        yield Page(removed=removed, cursor={"until": until, "converted": converted})
+    async for removed, place in _conversions(sobject, session, converted):
+        yield Page(removed=removed, cursor={"until": until, "converted": place})
 
 
 async def _deletions(

@@ -36,7 +36,7 @@ class _Result(msgspec.Struct, frozen=True):
 
     success: bool
     id: str | None = None
-    errors: list[Any] = []  # noqa: RUF012 - msgspec copies defaults
+    errors: list[Any] = []
     created: bool | None = None
 
 
@@ -78,8 +78,8 @@ def _unfit(sobject: SObject, w: Write) -> Receipt | None:
     """A write that cannot be asked for at all."""
     missing = tuple(name for name in sobject.needs if w.op == "create" and not w.values.get(name))
     if missing:
-        why = "this stream holds no records without it"
-        return _refused(w, Refusal(kind=RefusalKind.REJECTED, code="REQUIRED_FIELD_MISSING", message=why, fields=missing))
+        why = Refusal(kind=RefusalKind.REJECTED, code="REQUIRED_FIELD_MISSING", message="needed here", fields=missing)
+        return _refused(w, why)
     if w.op != "create" and not is_id(w.id):
         return _refused(w, Refusal(kind=RefusalKind.GONE, code="MALFORMED_ID", message="this is no Salesforce id"))
     return None
@@ -118,8 +118,8 @@ async def _update(sobject: SObject, session: Session, writes: list[Write]) -> li
 
 
 async def _delete(sobject: SObject, session: Session, writes: list[Write]) -> list[Receipt]:
-    path = f"/composite/sobjects?ids={','.join(w.id for w in writes)}&allOrNone=false"
-    answer = await send(session, "DELETE", path, of="write", sobject=sobject)
+    params = {"ids": ",".join(w.id for w in writes), "allOrNone": "false"}
+    answer = await send(session, "DELETE", "/composite/sobjects", params=params, sobject=sobject)
     return _receipts(sobject, answer, writes)
 
 
@@ -135,7 +135,7 @@ async def _update_locked(sobject: SObject, session: Session, writes: list[Write]
         for number, w in enumerate(writes)
     ]
     body = {"allOrNone": False, "compositeRequest": parts}
-    answer = await send(session, "POST", "/composite", body, of="write", sobject=sobject)
+    answer = await send(session, "POST", "/composite", body, sobject=sobject)
     results = {part.referenceId: part for part in decoded(answer, _Composite).compositeResponse}
     return [_part_receipt(sobject, w, results.get(f"w{number}")) for number, w in enumerate(writes)]
 
@@ -144,7 +144,7 @@ async def _collection(
     sobject: SObject, session: Session, method: str, path: str, records: list[Row], writes: list[Write]
 ) -> list[Receipt]:
     body = {"allOrNone": False, "records": records}
-    return _receipts(sobject, await send(session, method, path, body, of="write", sobject=sobject), writes)
+    return _receipts(sobject, await send(session, method, path, body, sobject=sobject), writes)
 
 
 def _receipts(sobject: SObject, answer: Answer, writes: list[Write]) -> list[Receipt]:

@@ -6,7 +6,8 @@ CREATE TABLE source (
     stream text NOT NULL,
     entity text NOT NULL,
     mapping_version text NOT NULL DEFAULT '',
-    canary text NOT NULL DEFAULT 'first',
+    canary text NOT NULL DEFAULT 'first' CHECK (canary IN ('first', 'second', 'all', 'stopped')),
+    canary_since timestamptz NOT NULL DEFAULT '1970-01-01Z',
     UNIQUE (connection, stream)
 );
 

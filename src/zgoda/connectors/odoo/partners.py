@@ -1,0 +1,192 @@
+"""`companies` and `people`: both are `res.partner`, told apart by `is_company`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Final, cast
+
+from zgoda.connectors.odoo import consent, names
+from zgoda.connectors.odoo.addresses import address_of, by_address
+from zgoda.connectors.odoo.columns import columns
+from zgoda.connectors.odoo.records import Draft, Table, number_of
+from zgoda.connectors.odoo.rpc import Fault, call, reach, search_read
+from zgoda.connectors.odoo.writing import in_halves, receipt
+from zgoda.kit.errors import Refusal, RefusalKind, Temporary
+from zgoda.kit.spec import Cursor, Receipt, Removed, Row, Session, Write
+
+MERGE_WIZARD: Final = "base.partner.merge.automatic.wizard"
+MERGED_AT_ONCE: Final = 3
+ERASED: Final = "erased"
+
+
+def people_domain(session: Session) -> list[Any]:
+    """People, not their invoice and delivery addresses, and not the colleagues who log in to Odoo."""
+    domain: list[Any] = [["is_company", "=", False], ["type", "in", ["contact", False]]]
+    return domain if session.settings.get("include_colleagues") else [*domain, ["partner_share", "=", True]]
+
+
+def companies_domain(session: Session) -> list[Any]:
+    return [["is_company", "=", True]]
+
+
+async def fill_people(session: Session, raws: list[Row], tops: set[str]) -> list[Row | None]:
+    order = session.settings.get("name_order") or "given_first"
+    refused: dict[str, str] = {}
+    if tops & {"opted_out", "opted_out_at"}:
+        refused = await consent.withdrawn(session, {address_of(raw.get("email")) for raw in raws} - {""})
+    rows: list[Row | None] = []
+    for raw in raws:
+        stamp = refused.get(address_of(raw.get("email")))
+        opted_out = raw.get("opt_out") is True or stamp is not None
+        rows.append(
+            {"name": name_parts(raw.get("name"), order), "opted_out": opted_out, "opted_out_at": stamp or False}
+        )
+    return rows
+
+
+def name_parts(name: Any, order: str) -> Row:
+    """The two parts, blank for records that only carry their address as a name."""
+    if not isinstance(name, str) or ("@" in name and " " not in name.strip()):
+        return {"given": False, "family": False}
+    given, family = names.split(name, order)
+    return {"given": given or False, "family": family or False}
+
+
+async def prepare_people(session: Session, drafts: list[Draft]) -> None:
+    await join_names(session, drafts, "res.partner", "name", "email")
+    for draft in drafts:
+        if "opted_out" in draft.values:
+            draft.values["opt_out"] = draft.values.pop("opted_out") is True
+        name = draft.values.get("name")
+        if (draft.write.op == "create" or "name" in draft.values) and not name and not draft.refusal:
+            # Odoo insists on a name; like its own forms we take the address
+            draft.values["name"] = draft.values.get("email") or draft.write.values.get("email")
+            if not draft.values["name"]:
+                draft.refusal = Refusal(kind=RefusalKind.REJECTED, code="name_required", fields=("name.family",))
+
+
+async def join_names(session: Session, drafts: list[Draft], model: str, column: str, email: str) -> None:
+    """Replace `{"given": …, "family": …}` by Odoo's one name; a part that is not written keeps what Odoo has."""
+    order = session.settings.get("name_order") or "given_first"
+    named = [draft for draft in drafts if isinstance(draft.values.get(column), dict)]
+    ids = sorted({draft.id for draft in named if draft.id})
+    now = {row["id"]: row for row in await search_read(session, model, [["id", "in", ids]], [column, email])} if ids else {}
+    for draft in named:
+        held = now.get(draft.id, {})
+        parts = name_parts(held.get(column), order) | cast("Row", draft.values[column])
+        name = names.join(parts.get("given") or "", parts.get("family") or "", order)
+        draft.values[column] = name or (held.get(email) if column == "name" and email not in draft.values else False)
+
+
+async def set_opt_outs(session: Session, drafts: list[Draft]) -> None:
+    """Before a person is written: every place that keeps refusals by address says what the write says."""
+    asked = [draft for draft in drafts if "opted_out" in draft.write.values]
+    ids = sorted({draft.id for draft in asked if draft.id})
+    rows = await search_read(session, "res.partner", [["id", "in", ids]], ["email"]) if ids else []
+    held = {row["id"]: address_of(row.get("email")) for row in rows}
+    refused: set[str] = set()
+    lifted: set[str] = set()
+    for draft in asked:
+        new, old = address_of(draft.write.values.get("email")), held.get(draft.id, "")
+        if draft.write.values["opted_out"] is True:
+            refused |= {new, old}
+        else:
+            lifted.add(new or old)
+    await consent.settle(session, refused - {""}, refused=True)
+    await consent.settle(session, lifted - refused - {""}, refused=False)
+
+
+async def people_with_changed_opt_outs(session: Session, at: Cursor) -> AsyncIterator[tuple[list[int], Cursor]]:
+    async for addresses, moved in consent.changed(session, at):
+        only = (*people_domain(session), ["active", "=", True])
+        found = await by_address(session, "res.partner", "email", addresses, [], only) if addresses else []
+        yield [row["id"] for _, row in found], moved
+
+
+async def gone_people(session: Session, ids: list[int]) -> list[Removed]:
+    return await _gone(session, ids, is_company=True, stream="companies")
+
+
+async def gone_companies(session: Session, ids: list[int]) -> list[Removed]:
+    return await _gone(session, ids, is_company=False, stream="people")
+
+
+async def _gone(session: Session, ids: list[int], *, is_company: bool, stream: str) -> list[Removed]:
+    """Ids that left a stream; those that became the other kind of partner live on there under the same id."""
+    domain: list[Any] = [["id", "in", ids], ["is_company", "=", is_company], ["active", "=", True]]
+    turned = {row["id"] for row in await search_read(session, "res.partner", domain, [])}
+    return [Removed(id=str(id), stream=stream if id in turned else "") for id in ids]
+
+
+async def merge(session: Session, survivor: str, losers: list[str]) -> None:
+    """Merge partners with Odoo's wizard, which moves what refers to them and takes three at a time.
+
+    Losers that are gone already were merged by an earlier try. Only administrators may merge different addresses.
+    """
+    kept, wanted = number_of(survivor), [number_of(id) for id in losers]
+    present = {row["id"] for row in await search_read(session, "res.partner", [["id", "in", [kept, *wanted]]], [])}
+    if kept not in present:
+        raise Fault(Refusal(kind=RefusalKind.GONE, code="MissingError"), MERGE_WIZARD)
+    left = [id for id in wanted if id in present and id != kept]
+    step = MERGED_AT_ONCE - 1
+    for start in range(0, len(left), step):
+        values = {"partner_ids": [[6, 0, [kept, *left[start : start + step]]]], "dst_partner_id": kept}
+        many = (await reach(session)).protocol == "json2"
+        made = await call(session, MERGE_WIZARD, "create", vals_list=[values] if many else values)
+        wizard = consent.first_of(made)
+        if not wizard:
+            raise Temporary(f"{MERGE_WIZARD}.create: the answer is no id")
+        await call(session, MERGE_WIZARD, "action_merge", ids=[wizard])
+
+
+async def erase(session: Session, ids: list[str]) -> list[Receipt]:
+    """Delete people and the mailing contacts of their addresses. Who cannot be deleted, because invoices or users
+    refer to them, loses every text, date and picture and is archived. Blacklist entries stay: they keep a promise."""
+    drafts = [Draft(write=Write(key=id, op="delete", id=id), values={}, id=number_of(id)) for id in ids]
+    numbers = [draft.id for draft in drafts if draft.id]
+    rows = await search_read(session, "res.partner", [["id", "in", numbers]], ["email"])
+    addresses = {address_of(row.get("email")) for row in rows} - {""}
+    for model in await consent.contact_models(session):
+        contacts = [row["id"] for _, row in await by_address(session, model, "email", addresses, [])]
+        await in_halves(contacts, lambda some, model=model: call(session, model, "unlink", ids=some))
+    present = [row["id"] for row in rows]
+    kept = await in_halves(present, lambda some: call(session, "res.partner", "unlink", ids=some))
+    known = await columns(session, "res.partner")
+    blank: Row = {
+        column.name: False
+        for column in known.values()
+        if column.type in ("char", "text", "html", "date", "binary") and not (column.readonly or column.required)
+    }
+    if "category_id" in known:
+        blank["category_id"] = [[6, 0, []]]
+    blank |= {"name": ERASED, "active": False}
+    refused = await in_halves(sorted(kept), lambda some: call(session, "res.partner", "write", ids=some, vals=blank))
+    for draft in drafts:
+        draft.refusal = refused.get(draft.id)
+    return [receipt(draft) for draft in drafts]
+
+
+COMPANIES: Final = Table(
+    model="res.partner",
+    domain=companies_domain,
+    fixed={"is_company": True},
+    gone=gone_companies,
+    telling=("name", "email"),
+)
+
+PEOPLE: Final = Table(
+    model="res.partner",
+    domain=people_domain,
+    fixed={"is_company": False},
+    virtual={
+        "name": ("name", "email"),
+        "opted_out": ("email", "opt_out"),
+        "opted_out_at": ("email", "opt_out"),
+    },
+    fill=fill_people,
+    prepare=prepare_people,
+    before=set_opt_outs,
+    gone=gone_people,
+    elsewhere={"opted_out": people_with_changed_opt_outs},
+    telling=("name", "email"),
+)
