@@ -129,5 +129,9 @@ async def source_ids(pool: Pool, connectors: Mapping[str, Connector]) -> dict[tu
                     "INSERT INTO source (connection, stream, entity) VALUES (%(c)s, %(s)s, %(e)s) ON CONFLICT DO NOTHING",
                     {"c": name, "s": stream.name, "e": stream.entity},
                 )
+            await tx.run(
+                "INSERT INTO connection_state (connection, approved_at) VALUES (%(c)s, now()) ON CONFLICT DO NOTHING",
+                {"c": name},
+            )
         rows = await tx.rows("SELECT connection, stream, id FROM source")
     return {(c, s): id for c, s, id in rows}

@@ -1,4 +1,4 @@
-"""The gate every write to a vendor passes: kill switch, then pause, then consent. Pure.
+"""The gate every write to a vendor passes: kill switch, approval, pause, consent. Pure.
 
 It is asked inside the transaction that claims the write, so what was decided earlier is decided again at the last
 moment.
@@ -20,6 +20,7 @@ class Permission(msgspec.Struct, frozen=True, kw_only=True):
     connection: str
     killed: bool
     paused: bool
+    approved: bool = True
 
 
 class Denied(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +44,8 @@ def verdict(permission: Permission, op: str, patch: Values, holds: Values) -> Ve
     """
     if permission.killed:
         return Denied(reason="the kill switch is on", wait=True)
+    if not permission.approved:
+        return Denied(reason="the first sync waits for its plan to be approved", wait=True)
     if permission.paused and not _only_withdraws(op, patch):
         return Denied(reason="the connection is paused", wait=True)
     if any(is_consent(name) and value == "granted" and holds.get(name) != "granted" for name, value in patch.items()):

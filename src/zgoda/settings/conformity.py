@@ -301,4 +301,3 @@ def _kind(value: Plain) -> str:
             return "number"
         case str():
             return "text"
-

@@ -130,18 +130,5 @@ class AnyOf(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Shape: TypeAlias = (
-    Text
-    | Word
-    | Flag
-    | Whole
-    | Duration
-    | Share
-    | Plain
-    | Secret
-    | ListOf
-    | MapOf
-    | Form
-    | OneOf
-    | Short
-    | AnyOf
+    Text | Word | Flag | Whole | Duration | Share | Plain | Secret | ListOf | MapOf | Form | OneOf | Short | AnyOf
 )

@@ -147,6 +147,7 @@ async def _permission(tx: Transaction, source: Source) -> Permission:
     return Permission(
         connection=source.connection,
         killed=bool(switches.get("kill") or switches.get(f"kill:{source.connection}")),
+        approved=bool(state and state[3]),
         paused=status != "active" or bool(switches.get(f"pause:{source.name}")),
     )
 

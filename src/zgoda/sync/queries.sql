@@ -401,3 +401,38 @@ UPDATE source SET canary = %(stage)s WHERE id = %(source)s
 -- name: source_canary
 -- The stage of a stream's canary alone.
 SELECT canary FROM source WHERE id = %(source)s
+
+-- name: save_plan
+-- Keep a plan's counts, so that it can be approved by its number.
+INSERT INTO run (kind, started_at, ended_at, result, report) VALUES ('plan', %(now)s, %(now)s, 'planned', %(report)s::jsonb)
+RETURNING id
+
+-- name: plan_ops
+-- Planned writes by stream, kind and state.
+SELECT source, op, state, count(*) FROM delivery WHERE state IN ('pending', 'failing', 'held') GROUP BY 1, 2, 3
+
+-- name: plan_fields
+-- Planned writes by field and the rule that decided the value.
+SELECT d.source, p.key, coalesce(nullif(g.claims->p.key->>2, ''), 'first value'), count(*)
+FROM delivery d JOIN golden g ON g.id = d.golden_id, LATERAL jsonb_each(d.patch) AS p
+WHERE d.state IN ('pending', 'failing', 'held') GROUP BY 1, 2, 3
+
+-- name: plan_excluded
+-- Records that would stay out of a stream, by reason.
+SELECT source, reason, count(*) FROM exclusion GROUP BY 1, 2
+
+-- name: plan_samples
+-- A few planned writes of each stream and kind.
+SELECT source, golden_id, op, patch, prior FROM (
+    SELECT d.*, row_number() OVER (PARTITION BY source, op ORDER BY id) AS place
+    FROM delivery d WHERE state IN ('pending', 'failing', 'held')) AS numbered
+WHERE place <= %(count)s ORDER BY source, op, place
+
+-- name: plan_conflicts
+-- Contested values by the rule that settled them.
+SELECT rule, count(*) FROM conflict GROUP BY 1
+
+-- name: plan_matches
+-- Golden records known to more than one system, and pairs that might be one.
+SELECT (SELECT count(*) FROM (SELECT golden_id FROM link WHERE NOT gone GROUP BY golden_id HAVING count(DISTINCT source) > 1) AS m),
+    (SELECT count(*) FROM suspicion WHERE state = 'open')

@@ -79,7 +79,9 @@ _KINDS = (
     FaultKind("record_invalid", "record", "a validation rule refuses the record", ("message", "field")),
     FaultKind("field_dropped", "record", "the field is accepted and not stored", ("field",)),
     FaultKind(
-        "values_rewritten", "record", "texts are stored otherwise than sent",
+        "values_rewritten",
+        "record",
+        "texts are stored otherwise than sent",
         ("how: trim, upper, lower, title, phone or restless (each time another)", "field"),
     ),
     FaultKind("stamp_far_future", "record", "the record's change stamp lies in the year 9999"),

@@ -59,4 +59,3 @@ def _match(pattern: list[str], segments: list[str]) -> dict[str, str] | None:
         elif wanted != given and wanted.lower() != given.lower():
             return None
     return values
-

@@ -50,7 +50,9 @@ class Twin:
     `clock` gives the vendor's stamps and hook retries; waiting on the wire (latency, slow answers) is real time.
     """
 
-    def __init__(self, vendor: Vendor, around: Surroundings, settings: Settings, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, vendor: Vendor, around: Surroundings, settings: Settings, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.vendor = vendor
         self.around = around
         self.settings = settings

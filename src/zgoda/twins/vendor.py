@@ -46,7 +46,9 @@ class PageShape:
 class Surroundings:
     """What a vendor shares with the kit around it."""
 
-    def __init__(self, time: Timepiece, faults: Switchboard, writes: WriteLog, edits: WriteLog, hooks: HookPost) -> None:
+    def __init__(
+        self, time: Timepiece, faults: Switchboard, writes: WriteLog, edits: WriteLog, hooks: HookPost
+    ) -> None:
         self.time = time
         self.faults = faults
         self.writes = writes

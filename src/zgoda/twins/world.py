@@ -160,7 +160,11 @@ def _company(number: int, draw: Draw) -> Company:
     trade = _pick(COMPANY_TRADES, draw)
     form = _pick(COMPANY_FORMS.get(culture.country, ("Ltd", "Co.")), draw)
     serial = number // (len(COMPANY_ROOTS) * len(COMPANY_TRADES) // 40) + 1
-    name = f"{COMPANY_ROOTS[root_no]} {trade} {serial} {form}" if serial > 1 else f"{COMPANY_ROOTS[root_no]} {trade} {form}"
+    name = (
+        f"{COMPANY_ROOTS[root_no]} {trade} {serial} {form}"
+        if serial > 1
+        else f"{COMPANY_ROOTS[root_no]} {trade} {form}"
+    )
     town, postcode = _pick(culture.towns, draw)
     employees = int(draw() ** 4 * 5000) + 1
     return Company(
@@ -187,9 +191,7 @@ def _person(number: int, company: Company | None, draw: Draw, taken: set[str] | 
     )  # fmt: skip
 
 
-def _email(
-    number: int, company: Company | None, given: str, family: str, draw: Draw, taken: set[str] | None
-) -> str:
+def _email(number: int, company: Company | None, given: str, family: str, draw: Draw, taken: set[str] | None) -> str:
     """Private addresses carry the person's number. A colleague's does only when the plain one is `taken`.
 
     Without `taken` the company's plain addresses are no longer known, so every address gets the number.

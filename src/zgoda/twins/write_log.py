@@ -40,7 +40,15 @@ class WriteLog:
         return self._dropped + len(self._writes)
 
     def add(
-        self, at: str, object: str, operation: str, id: str, values: dict[str, Any], outcome: str, request: int, caller: str
+        self,
+        at: str,
+        object: str,
+        operation: str,
+        id: str,
+        values: dict[str, Any],
+        outcome: str,
+        request: int,
+        caller: str,
     ) -> Write:
         write = Write(
             n=self.last + 1, at=at, object=object, operation=operation, id=id, values=values, outcome=outcome,

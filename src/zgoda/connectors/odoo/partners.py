@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 from zgoda.connectors.odoo import consent, names
 from zgoda.connectors.odoo.addresses import address_of, by_address
-from zgoda.connectors.odoo.columns import columns
+from zgoda.connectors.odoo.columns import columns, optional_columns
 from zgoda.connectors.odoo.records import Draft, Table, number_of
 from zgoda.connectors.odoo.rpc import Fault, call, reach, search_read
 from zgoda.connectors.odoo.writing import in_halves, receipt
@@ -17,6 +17,8 @@ from zgoda.kit.spec import Cursor, Receipt, Removed, Row, Session, Write
 MERGE_WIZARD: Final = "base.partner.merge.automatic.wizard"
 MERGED_AT_ONCE: Final = 3
 ERASED: Final = "erased"
+LIFTED: Final = "granted"
+"""What the mapping sends as `opted_out` for a granted consent. False ("not known") changes nothing in Odoo."""
 
 
 def people_domain(session: Session) -> list[Any]:
@@ -56,7 +58,9 @@ async def prepare_people(session: Session, drafts: list[Draft]) -> None:
     await join_names(session, drafts, "res.partner", "name", "email")
     for draft in drafts:
         if "opted_out" in draft.values:
-            draft.values["opt_out"] = draft.values.pop("opted_out") is True
+            said = draft.values.pop("opted_out")
+            if said in (True, LIFTED):
+                draft.values["opt_out"] = said is True
         name = draft.values.get("name")
         if (draft.write.op == "create" or "name" in draft.values) and not name and not draft.refusal:
             # Odoo insists on a name; like its own forms we take the address
@@ -70,7 +74,8 @@ async def join_names(session: Session, drafts: list[Draft], model: str, column: 
     order = session.settings.get("name_order") or "given_first"
     named = [draft for draft in drafts if isinstance(draft.values.get(column), dict)]
     ids = sorted({draft.id for draft in named if draft.id})
-    now = {row["id"]: row for row in await search_read(session, model, [["id", "in", ids]], [column, email])} if ids else {}
+    rows = await search_read(session, model, [["id", "in", ids]], [column, email]) if ids else []
+    now = {row["id"]: row for row in rows}
     for draft in named:
         held = now.get(draft.id, {})
         parts = name_parts(held.get(column), order) | cast("Row", draft.values[column])
@@ -88,10 +93,13 @@ async def set_opt_outs(session: Session, drafts: list[Draft]) -> None:
     lifted: set[str] = set()
     for draft in asked:
         new, old = address_of(draft.write.values.get("email")), held.get(draft.id, "")
-        if draft.write.values["opted_out"] is True:
-            refused |= {new, old}
-        else:
-            lifted.add(new or old)
+        match draft.write.values["opted_out"]:
+            case True:
+                refused |= {new, old}
+            case said if said == LIFTED:
+                lifted.add(new or old)
+            case _:
+                pass  # not known to be refused: no reason to touch what Odoo has
     await consent.settle(session, refused - {""}, refused=True)
     await consent.settle(session, lifted - refused - {""}, refused=False)
 
@@ -140,30 +148,39 @@ async def merge(session: Session, survivor: str, losers: list[str]) -> None:
 
 
 async def erase(session: Session, ids: list[str]) -> list[Receipt]:
-    """Delete people and the mailing contacts of their addresses. Who cannot be deleted, because invoices or users
-    refer to them, loses every text, date and picture and is archived. Blacklist entries stay: they keep a promise."""
+    """Delete people and the mailing contacts of their addresses, and empty their leads. Who cannot be deleted, because
+    invoices or users refer to them, is emptied and archived. Blacklist entries stay: they keep a promise."""
     drafts = [Draft(write=Write(key=id, op="delete", id=id), values={}, id=number_of(id)) for id in ids]
     numbers = [draft.id for draft in drafts if draft.id]
     rows = await search_read(session, "res.partner", [["id", "in", numbers]], ["email"])
     addresses = {address_of(row.get("email")) for row in rows} - {""}
-    for model in await consent.contact_models(session):
-        contacts = [row["id"] for _, row in await by_address(session, model, "email", addresses, [])]
-        await in_halves(contacts, lambda some, model=model: call(session, model, "unlink", ids=some))
-    present = [row["id"] for row in rows]
-    kept = await in_halves(present, lambda some: call(session, "res.partner", "unlink", ids=some))
-    known = await columns(session, "res.partner")
-    blank: Row = {
-        column.name: False
-        for column in known.values()
-        if column.type in ("char", "text", "html", "date", "binary") and not (column.readonly or column.required)
-    }
-    if "category_id" in known:
-        blank["category_id"] = [[6, 0, []]]
-    blank |= {"name": ERASED, "active": False}
-    refused = await in_halves(sorted(kept), lambda some: call(session, "res.partner", "write", ids=some, vals=blank))
+    if await optional_columns(session, "mailing.contact"):
+        contacts = await by_address(session, "mailing.contact", "email", addresses, [])
+        await call(session, "mailing.contact", "unlink", ids=[row["id"] for _, row in contacts])
+    if await optional_columns(session, "crm.lead"):
+        leads = await by_address(session, "crm.lead", "email_from", addresses, [])
+        await call(
+            session, "crm.lead", "write", ids=[row["id"] for _, row in leads], vals=await _empty(session, "crm.lead")
+        )
+    kept = await in_halves([row["id"] for row in rows], lambda some: call(session, "res.partner", "unlink", ids=some))
+    vals = await _empty(session, "res.partner") | {"active": False}
+    refused = await in_halves(sorted(kept), lambda some: call(session, "res.partner", "write", ids=some, vals=vals))
     for draft in drafts:
         draft.refusal = refused.get(draft.id)
     return [receipt(draft) for draft in drafts]
+
+
+async def _empty(session: Session, model: str) -> Row:
+    """Values that take every text, date, picture and tag out of a record."""
+    values: Row = {"name": ERASED}
+    for column in (await columns(session, model)).values():
+        if column.readonly or column.required or column.name == "name":
+            continue
+        if column.type in ("char", "text", "html", "date", "binary"):
+            values[column.name] = False
+        elif column.name in ("category_id", "tag_ids"):
+            values[column.name] = [[6, 0, []]]
+    return values
 
 
 COMPANIES: Final = Table(

@@ -30,6 +30,13 @@ LEAST_OVERLAP_S: Final = 60.0
 MODULE: Final = "zgoda"
 """The module part of the external ids (`ir.model.data`) that records made by the hub carry."""
 
+
+class ExternalId(str):
+    """A value that names a record by Odoo's own external id (`mail.mt_note`)."""
+
+    __slots__ = ()
+
+
 COMES_AND_GOES: Final = frozenset({"mobile", "title", "opt_out", "email_normalized"})
 """Columns some versions lack: left out without a word. Any other unknown column needs a person."""
 
@@ -44,7 +51,7 @@ class Draft(msgspec.Struct, kw_only=True):
 
 
 Domain: TypeAlias = Callable[[Session], list[Any]]
-Fill: TypeAlias = Callable[[Session, list[Row], set[str]], Awaitable[list[Row]]]
+Fill: TypeAlias = Callable[[Session, list[Row], set[str]], Awaitable[list[Row | None]]]
 Prepare: TypeAlias = Callable[[Session, list[Draft]], Awaitable[None]]
 Gone: TypeAlias = Callable[[Session, list[int]], Awaitable[list[Removed]]]
 Elsewhere: TypeAlias = Callable[[Session, Cursor], AsyncIterator[tuple[list[int], Cursor]]]
@@ -54,11 +61,13 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     """An Odoo model as one stream sees it.
 
     `domain` says which records belong to the stream, `fixed` what a new one needs for that. `virtual` names the fields
-    that are no columns, with the columns `fill` makes them from; `prepare` turns them back into columns. `gone` says
-    what became of ids that are not in the stream (any more). `before` writes to other models what has to be there first
-    (opt-outs). `elsewhere` yields, for a virtual field, ids of records for which it changed through other models. `archives` is False where archived means something else (a lost opportunity).
-    `sifted`: Odoo drops what the user may not see after it counted, so a short page is not the last one. `unstamped`:
-    some records have no `write_date`. `telling` are the columns by which a lost create is recognised.
+    that are no columns, with the columns `fill` makes them from (`None` for a record that is not of the stream after
+    all); `prepare` turns them back into columns. `before` writes to other models what has to be there first (opt-outs).
+    `elsewhere` yields, for a virtual field, ids of records for which it changed through other models. `gone` says what
+    became of ids that are not in the stream (any more). `archives` is False where archived does not mean out of use (a
+    lost opportunity). `sifted`: Odoo drops what the user may not see after it cut the page, so a short page is not the
+    last one. `unstamped`: some records have no `write_date`. `same` are the columns that identify what a create makes
+    (else it is the write's key); `telling` those by which a lost create is recognised without an external id.
     """
 
     model: str
@@ -73,6 +82,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     archives: bool = True
     sifted: bool = False
     unstamped: bool = False
+    same: tuple[str, ...] = ()
     telling: tuple[str, ...] = ("name",)
 
 
@@ -83,8 +93,8 @@ async def read(table: Table, session: Session, reading: Reading, *, whole: bool 
     others = [yields for field, yields in table.elsewhere.items() if field in reading.fields]
     if at.get("records") is None:
         for elsewhere in others:
-            async for _, at in elsewhere(session, at):  # only notes where those models stand now
-                pass
+            async for _, moved in elsewhere(session, at):  # only notes where those models stand now
+                at = moved
     ask = await ask_for(table, session, reading.fields)
     size = reading.page_size or PAGE_SIZE
     domain = table.domain(session)
@@ -93,7 +103,8 @@ async def read(table: Table, session: Session, reading: Reading, *, whole: bool 
         rows, removed = await shape(table, session, found, reading.fields)
         yield Page(rows=rows, removed=removed, cursor=at, total=total)
     for elsewhere in [] if whole else others:
-        async for ids, at in elsewhere(session, at):
+        async for ids, moved in elsewhere(session, at):
+            at = moved
             page = await read_ids(table, session, reading, [str(id) for id in ids])
             yield Page(rows=page.rows, cursor=at)
 
@@ -114,33 +125,34 @@ async def read_ids(table: Table, session: Session, reading: Reading, ids: list[s
 async def find(table: Table, session: Session, lookups: list[Lookup]) -> dict[str, str]:
     """What a create with a lost answer made: by the external id it was to carry, else by its telling values if
     exactly one record has them."""
-    names = {external_id(table.model, lookup.key): lookup.key for lookup in lookups}
-    found: dict[str, str] = {}
-    try:
-        domain = [["module", "=", MODULE], ["name", "in", sorted(names)]]
-        for row in await search_read(session, "ir.model.data", domain, ["name", "res_id"]):
-            if row.get("name") in names:
-                found[names[row["name"]]] = str(row["res_id"])
-    except Fault:
-        pass  # some users may not read external ids; the values have to do
     drafts = [
         Draft(write=Write(key=lookup.key, op="create", values=lookup.values), values=dict(lookup.values))
         for lookup in lookups
-        if lookup.key not in found
     ]
-    if drafts and table.prepare is not None:
+    if table.prepare is not None:
         await table.prepare(session, drafts)
+    keys = {external_id(table, draft): draft.write.key for draft in drafts}
+    found: dict[str, str] = {}
+    try:
+        domain = [["module", "=", MODULE], ["name", "in", sorted(keys)]]
+        for row in await search_read(session, "ir.model.data", domain, ["name", "res_id"]):
+            if row.get("name") in keys:
+                found[keys[row["name"]]] = str(row["res_id"])
+    except Fault:
+        pass  # some users may not read external ids; the values have to do
     for draft in drafts:
         told = [[name, "=", draft.values[name]] for name in table.telling if draft.values.get(name)]
-        rows = await search_read(session, table.model, [*table.domain(session), *told], [], limit=2) if told else []
-        if len(rows) == 1:
-            found[draft.write.key] = str(rows[0]["id"])
+        if told and draft.write.key not in found:
+            rows = await search_read(session, table.model, [*table.domain(session), *told], [], limit=2)
+            if len(rows) == 1:
+                found[draft.write.key] = str(rows[0]["id"])
     return found
 
 
-def external_id(model: str, key: str) -> str:
-    """The name of the external id of the record made for a write; stable, so a repeated write makes no second one."""
-    return hashlib.blake2b(f"{model}|{key}".encode(), digest_size=16).hexdigest()
+def external_id(table: Table, draft: Draft) -> str:
+    """The name of the external id of the record a create makes; stable, so a repeated create makes no second one."""
+    said = "|".join(str(draft.values.get(name)) for name in table.same) or draft.write.key
+    return hashlib.blake2b(f"{table.model}|{said}".encode(), digest_size=16).hexdigest()
 
 
 def number_of(id: str) -> int:
@@ -221,12 +233,15 @@ async def shape(
     ]
     raws = [raw for raw in raws if not (table.archives and raw.get("active") is False)]
     tops = {path.partition(".")[0] for path in fields}
-    virtual = await table.fill(session, raws, tops) if table.fill and raws else [{} for _ in raws]
+    virtual: list[Row | None] = [{} for _ in raws]
+    if table.fill is not None and raws:
+        virtual = await table.fill(session, raws, tops)
     rows = [
         {"id": str(raw["id"]), "write_date": raw.get("write_date", False)}
         | {top: raw[top] for top in tops if top in raw and top not in table.virtual and top != "id"}
         | {top: value for top, value in more.items() if top in tops}
         for raw, more in zip(raws, virtual, strict=True)
+        if more is not None
     ]
     await _look_through(session, rows, {path for path in fields if path.partition(".")[0] not in table.virtual}, known)
     return rows, removed

@@ -141,7 +141,7 @@ async def _learn(session: Session, server: Server) -> None:
         return
     info = await _jsonrpc(session, "common", "version", [], "common.version")
     server.major, server.version = _version(info, "server_version_info", "server_version")
-    sign_in = [setting(session, "database"), setting(session, "login"), setting(session, "api_key"), {}]
+    sign_in: list[Any] = [setting(session, "database"), setting(session, "login"), setting(session, "api_key"), {}]
     uid = await _jsonrpc(session, "common", "authenticate", sign_in, "common.authenticate")
     if not isinstance(uid, int) or uid is False:
         raise NeedsAttention(Attention.CREDENTIALS, "Odoo refused the login", do="check login, api_key and database")

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, cast
 
 from zgoda.connectors.odoo.columns import Column, columns, identify
 from zgoda.connectors.odoo.markup import to_html
-from zgoda.connectors.odoo.records import COMES_AND_GOES, MODULE, Draft, Table, external_id, number_of
+from zgoda.connectors.odoo.records import COMES_AND_GOES, MODULE, Draft, ExternalId, Table, external_id, number_of
 from zgoda.connectors.odoo.rpc import Fault, call, reach
 from zgoda.kit.errors import Attention, ConnectorError, NeedsAttention, Refusal, RefusalKind, Temporary
 from zgoda.kit.spec import Receipt, Row, Session, Write
@@ -108,9 +108,9 @@ async def _change(table: Table, session: Session, drafts: list[Draft], done: set
     for draft in drafts:
         creating = draft.write.op == "create"
         values = {**table.fixed, **draft.values} if creating else draft.values
-        identity = f"{MODULE}.{external_id(table.model, draft.write.key)}" if creating else str(draft.id)
+        identity = f"{MODULE}.{external_id(table, draft)}" if creating else str(draft.id)
         names = sorted(values)
-        header = ("id" if creating else ".id", *(_heading(known[name]) for name in names))
+        header = ("id" if creating else ".id", *(_heading(known[name], values[name]) for name in names))
         if not draft.refusal and (names or creating):
             cells = [identity, *(_cell(known[name], values[name]) for name in names)]
             grouped.setdefault(header, []).append((draft, cells))
@@ -148,7 +148,7 @@ async def _point(session: Session, drafts: list[Draft], known: dict[str, Column]
         for name, attribute, texts in _points(draft, known):
             if attribute != "id":
                 wanted.setdefault((known[name].relation, attribute), set()).update(texts)
-    found = {key: await identify(session, *key, texts) for key, texts in wanted.items()}
+    found = {(model, by): await identify(session, model, by, texts) for (model, by), texts in wanted.items()}
     for draft in drafts:
         for name, attribute, texts in list(_points(draft, known)):
             ids = {t: number_of(t) for t in texts} if attribute == "id" else found[known[name].relation, attribute]
@@ -186,7 +186,9 @@ async def _empty(table: Table, session: Session, drafts: list[Draft], known: dic
             draft.refusal = draft.refusal or refusals.get(draft.id)
 
 
-def _heading(column: Column) -> str:
+def _heading(column: Column, value: Any) -> str:
+    if isinstance(value, ExternalId):
+        return f"{column.name}/id"
     return f"{column.name}/.id" if column.relation else column.name
 
 

@@ -276,3 +276,30 @@ CREATE TABLE brake (
     tripped text,
     PRIMARY KEY (source, kind)
 );
+
+-- Every record has exactly one state in every system that could hold it; the worst one counts.
+CREATE VIEW record_state AS
+SELECT s.id AS source, g.id AS golden_id, l.vendor_id,
+    CASE
+        WHEN d.state = 'held' THEN 'held'
+        WHEN d.state IN ('failing', 'dead') OR l.faults IS NOT NULL THEN 'failing'
+        WHEN d.state IN ('pending', 'inflight') THEN 'pending'
+        WHEN l.excluded IS NOT NULL OR (l.golden_id IS NULL AND x.reason IS NOT NULL) OR l.gone THEN 'excluded'
+        WHEN l.golden_id IS NULL THEN 'pending'
+        ELSE 'in sync'
+    END AS state,
+    CASE
+        WHEN d.state IN ('held', 'failing', 'dead') THEN d.reason
+        WHEN l.faults IS NOT NULL THEN (SELECT string_agg(f.key || ': ' || (f.value #>> '{}'), '; ') FROM jsonb_each(l.faults) AS f)
+        WHEN d.state IN ('pending', 'inflight') THEN d.reason
+        WHEN l.gone THEN 'deleted there'
+        ELSE coalesce(l.excluded, x.reason)
+    END AS reason
+FROM golden g
+JOIN source s ON s.entity = g.entity
+LEFT JOIN LATERAL (
+    SELECT * FROM link k WHERE k.golden_id = g.id AND k.source = s.id ORDER BY k.gone, k.excluded NULLS FIRST LIMIT 1
+) l ON true
+LEFT JOIN delivery d ON d.source = s.id AND d.golden_id = g.id AND d.state IN ('pending', 'inflight', 'held', 'failing', 'dead')
+LEFT JOIN exclusion x ON x.source = s.id AND x.golden_id = g.id
+WHERE g.joined_into IS NULL;

@@ -114,7 +114,9 @@ class Audience:
         lower = key.lower()
         if "@" in lower:
             return self.members.get(hash_of(lower))
-        return self.members.get(lower) or self.members.get(self._by_contact.get(lower) or self._by_unique_id.get(lower, ""))
+        return self.members.get(lower) or self.members.get(
+            self._by_contact.get(lower) or self._by_unique_id.get(lower, "")
+        )
 
     def add(self, member: Member) -> None:
         self._note_change(membership=True)

@@ -55,7 +55,9 @@ def asked_keys(call: Call, list_name: str, known: Sequence[str]) -> list[str]:
 
 def is_simple(call: Call) -> bool:
     """Whether items cut down to the asked keys need no further cutting below them."""
-    return all(path.count(".") <= 1 for name in ("fields", "exclude_fields") for path in call.query.get(name, "").split(","))
+    return all(
+        path.count(".") <= 1 for name in ("fields", "exclude_fields") for path in call.query.get(name, "").split(",")
+    )
 
 
 def _number(call: Call, name: str, otherwise: int) -> int:

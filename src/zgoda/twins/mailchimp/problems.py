@@ -75,6 +75,4 @@ def forgotten(email: str) -> Problem:
 
 
 def member_exists(email: str) -> Problem:
-    return Problem(
-        400, "Member Exists", f"{email} is already a list member. Use PUT to insert or update list members."
-    )
+    return Problem(400, "Member Exists", f"{email} is already a list member. Use PUT to insert or update list members.")

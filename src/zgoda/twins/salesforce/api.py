@@ -52,7 +52,9 @@ def body_of(call: Call) -> dict[str, Any]:
     except msgspec.DecodeError as error:
         raise CallError(400, "JSON_PARSER_ERROR", f"Unexpected content: {error}") from None
     if not isinstance(body, dict):
-        raise CallError(400, "JSON_PARSER_ERROR", "The HTTP entity body is required, but this request has no entity body.")
+        raise CallError(
+            400, "JSON_PARSER_ERROR", "The HTTP entity body is required, but this request has no entity body."
+        )
     return body
 
 

@@ -44,7 +44,11 @@ def upload(api: Api, call: Call, job: str) -> Reply:
     """PUT the CSV; once per job."""
     found = job_of(api, job, "ingest")
     if found.state != "Open" or found.upload:
-        raise CallError(400, "INVALIDJOBSTATE", f"Found multiple contents for job: <{job}>, please 'Close' / 'Abort' / 'Delete' the current Job")
+        raise CallError(
+            400,
+            "INVALIDJOBSTATE",
+            f"Found multiple contents for job: <{job}>, please 'Close' / 'Abort' / 'Delete' the current Job",
+        )
     limit = api.org.around.limits.bulk_bytes
     if limit is not None and len(call.body) > limit:
         raise CallError(400, "EXCEEDED_MAX_SIZE_REQUEST", "the upload is larger than the largest file allowed")
@@ -176,4 +180,6 @@ def _known(spec: ObjectSpec, name: str) -> bool:
 def _check_key(spec: ObjectSpec, key: str | None) -> None:
     field = spec.field(key) if key else None
     if field is None or not field.key:
-        raise CallError(400, "INVALIDJOB", f"InvalidJob : Field name provided, {key} does not match an External ID for {spec.name}")
+        raise CallError(
+            400, "INVALIDJOB", f"InvalidJob : Field name provided, {key} does not match an External ID for {spec.name}"
+        )

@@ -115,7 +115,9 @@ def _looked_up(path: str, answers: dict[str, Any]) -> Any:
             value = value[int(step)] if isinstance(value, list) else value[step]
         except (KeyError, IndexError, TypeError, ValueError):
             raise CallError(
-                400, "PROCESSING_HALTED", f"Invalid reference specified. No value for {path} found in the referenced result."
+                400,
+                "PROCESSING_HALTED",
+                f"Invalid reference specified. No value for {path} found in the referenced result.",
             ) from None
     return value
 

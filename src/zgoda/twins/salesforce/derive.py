@@ -64,7 +64,9 @@ def _opportunity(org: Org, row: Row, now: str) -> None:
     before = org.tables["Opportunity"].rows.get(row["Id"])
     if before is None or before.get("StageName") != stage:
         row["LastStageChangeDate"] = now
-        row["Probability"] = row["Probability"] if before is None and "Probability" in row else _PROBABILITY.get(stage, 10.0)
+        row["Probability"] = (
+            row["Probability"] if before is None and "Probability" in row else _PROBABILITY.get(stage, 10.0)
+        )
     row["IsClosed"] = stage in (_WON, _LOST)
     row["IsWon"] = stage == _WON
     row["ForecastCategoryName"] = "Closed" if stage == _WON else "Omitted" if stage == _LOST else "Pipeline"

@@ -24,19 +24,20 @@ _HOURS_PER_YEAR = 8760
 def fill_org(org: Org, world: World) -> None:
     """Add a world's companies, people and deals to the org."""
     accounts = [org.new_id("001") for _ in world.companies]
-    org.tables["Account"].load(_account(org, id, company) for id, company in zip(accounts, world.companies, strict=True))
+    org.tables["Account"].load(
+        _account(org, id, company) for id, company in zip(accounts, world.companies, strict=True)
+    )
     contacts: dict[int, str] = {}
     leads: list[Row] = []
     org.tables["Contact"].load(_contacts(org, world, accounts, contacts, leads))
     org.tables["Lead"].load(leads)
     org.tables["Opportunity"].load(
-        _opportunity(org, deal, accounts[deal.company % len(accounts)], contacts.get(deal.person)) for deal in world.deals()
+        _opportunity(org, deal, accounts[deal.company % len(accounts)], contacts.get(deal.person))
+        for deal in world.deals()
     )
 
 
-def _contacts(
-    org: Org, world: World, accounts: list[str], contacts: dict[int, str], leads: list[Row]
-) -> Iterator[Row]:
+def _contacts(org: Org, world: World, accounts: list[str], contacts: dict[int, str], leads: list[Row]) -> Iterator[Row]:
     """Contacts as they come; leads are put aside."""
     for known in world.crm():
         if known.lead and known.person.company >= 0:

@@ -72,7 +72,9 @@ class Sessions:
     def open(self) -> str:
         """A new access token."""
         self._issued += 1
-        random = hashlib.sha256(f"{self._org.id} {self._issued} {self._org.around.faults.fraction()}".encode()).hexdigest()
+        random = hashlib.sha256(
+            f"{self._org.id} {self._issued} {self._org.around.faults.fraction()}".encode()
+        ).hexdigest()
         token = f"{self._org.id[:15]}!{random[:40]}"
         self._last_used[token] = self._org.moment().timestamp()
         return token

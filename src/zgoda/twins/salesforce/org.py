@@ -186,7 +186,8 @@ class Org:
             self.tables[name].load(rows)
             self.tables[name].deletions = [(at, id) for at, id in saved["deletions"][name]]
         self.binned = {
-            id: Binned(children, [(o, i, f) for o, i, f in cleared]) for id, (children, cleared) in saved["binned"].items()
+            id: Binned(children, [(o, i, f) for o, i, f in cleared])
+            for id, (children, cleared) in saved["binned"].items()
         }
         self._numbers = Counter(saved["numbers"])
 

@@ -155,7 +155,9 @@ def _expanded(spec: ObjectSpec, query: Query) -> list[Chosen]:
     items: list[Chosen] = []
     for item in query.select:
         if item.call == "COUNT":
-            raise query_error(query.text, item.at, "MALFORMED_QUERY", "aggregate queries are not available in this twin")
+            raise query_error(
+                query.text, item.at, "MALFORMED_QUERY", "aggregate queries are not available in this twin"
+            )
         if item.call != "FIELDS":
             items.append(item)
             continue
@@ -217,7 +219,10 @@ def _child_list(
     child = next((c for c in children_of(spec.name) if (c.name or "").lower() == inner.object.lower()), None)
     if child is None:
         raise query_error(
-            outer.text, item.at, "INVALID_TYPE", f"Didn't understand relationship '{inner.object}' in FROM part of query call."
+            outer.text,
+            item.at,
+            "INVALID_TYPE",
+            f"Didn't understand relationship '{inner.object}' in FROM part of query call.",
         )
     child_spec = org.spec(child.child)
     conditions = Conditions(org, child_spec, inner, lambda nested: _values_of(org, nested, version))

@@ -145,10 +145,16 @@ def _by_relation(org: Org, spec: ObjectSpec, name: str, value: Any) -> tuple[Fie
             key_field = org.tables[parent].spec.field(key)
             if key_field is None or not key_field.key:
                 continue
-            found = [full_id(sought)] if key_field.name == "Id" else org.tables[parent].by_key(key_field.stored, str(sought))
+            found = (
+                [full_id(sought)]
+                if key_field.name == "Id"
+                else org.tables[parent].by_key(key_field.stored, str(sought))
+            )
             if len(found) == 1 and found[0] is not None:
                 return field, found[0]
-            raise RowError("INVALID_FIELD", f"Foreign key external ID: {sought} not found for field {key} in entity {parent}")
+            raise RowError(
+                "INVALID_FIELD", f"Foreign key external ID: {sought} not found for field {key} in entity {parent}"
+            )
     raise RowError("INVALID_FIELD", f"No such column '{name}' on sobject of type {spec.name}")
 
 
@@ -160,7 +166,9 @@ def _check_against_others(org: Org, writer: Writer, spec: ObjectSpec, row: Row, 
 
 def _by_validation_rule(options: dict[str, Any]) -> RowError:
     fields = (str(options["field"]),) if "field" in options else ()
-    return RowError("FIELD_CUSTOM_VALIDATION_EXCEPTION", str(options.get("message", "A rule refuses this value.")), fields)
+    return RowError(
+        "FIELD_CUSTOM_VALIDATION_EXCEPTION", str(options.get("message", "A rule refuses this value.")), fields
+    )
 
 
 def locked(id: str) -> RowError:

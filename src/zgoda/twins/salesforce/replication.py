@@ -49,7 +49,9 @@ def _window(api: Api, call: Call, longest: timedelta) -> tuple[datetime, datetim
     if start < now - longest - timedelta(minutes=1):
         raise CallError(400, "INVALID_REPLICATION_DATE", f"startDate cannot be more than {longest.days} days ago")
     if start > now:
-        raise CallError(400, "INVALID_REPLICATION_DATE", "startDate before org replication enabled date or in the future")
+        raise CallError(
+            400, "INVALID_REPLICATION_DATE", "startDate before org replication enabled date or in the future"
+        )
     return start, end
 
 

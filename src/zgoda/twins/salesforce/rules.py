@@ -43,7 +43,8 @@ def check_unique(org: Org, spec: ObjectSpec, row: Row, changed: set[str]) -> Non
         others = [id for id in table.by_key(field.stored, row[field.stored]) if id != row["Id"]]
         if others:
             raise RowError(
-                "DUPLICATE_VALUE", f"duplicate value found: {field.name} duplicates value on record with id: {others[0]}"
+                "DUPLICATE_VALUE",
+                f"duplicate value found: {field.name} duplicates value on record with id: {others[0]}",
             )
     if spec.name == "CampaignMember" and changed & {"ContactId", "LeadId", "CampaignId"}:
         _check_pair(org, row)

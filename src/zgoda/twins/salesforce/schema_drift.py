@@ -27,7 +27,9 @@ def _removed(fields: Fields, name: str, fault: Fault) -> Fields:
 
 def _renamed(fields: Fields, name: str, fault: Fault) -> Fields:
     to = str(fault.option("to", f"{fields[name].name}_New"))
-    return {(to.lower() if key == name else key): (replace(f, name=to) if key == name else f) for key, f in fields.items()}
+    return {
+        (to.lower() if key == name else key): (replace(f, name=to) if key == name else f) for key, f in fields.items()
+    }
 
 
 def _retyped(fields: Fields, name: str, fault: Fault) -> Fields:

@@ -26,7 +26,9 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
-_RANGES = re.compile(r"(TODAY|YESTERDAY|TOMORROW|LAST_N_DAYS|NEXT_N_DAYS|THIS_MONTH|LAST_MONTH|THIS_YEAR)$", re.IGNORECASE)
+_RANGES = re.compile(
+    r"(TODAY|YESTERDAY|TOMORROW|LAST_N_DAYS|NEXT_N_DAYS|THIS_MONTH|LAST_MONTH|THIS_YEAR)$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +258,9 @@ def _condition(reader: _Reader) -> Node:
     return Compare(path, "!=" if spelled == "<>" else spelled, _literal(reader), name.at)
 
 
-def _among(reader: _Reader, path: tuple[str, ...], operator: OneOf["in", "not in", "includes", "excludes"], at: int) -> Node:
+def _among(
+    reader: _Reader, path: tuple[str, ...], operator: OneOf["in", "not in", "includes", "excludes"], at: int
+) -> Node:
     _expect(reader, "(")
     if _is(reader, "select"):
         inner = _query(reader)

@@ -46,7 +46,9 @@ def _text(field: FieldSpec, value: Any) -> str | None:
     if len(text) > field.length:
         shown = text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN]
         raise RowError(
-            "STRING_TOO_LONG", f"{_label(field)}: data value too large: {shown} (max length={field.length})", (field.name,)
+            "STRING_TOO_LONG",
+            f"{_label(field)}: data value too large: {shown} (max length={field.length})",
+            (field.name,),
         )
     return text or None
 
@@ -139,7 +141,13 @@ def _bad_pick(field: FieldSpec, text: str) -> RowError:
 
 
 def _unreadable(field: FieldSpec, wanted: str, value: Any) -> RowError:
-    kind = "VALUE_STRING" if isinstance(value, str) else "VALUE_NUMBER" if isinstance(value, int | float) else "START_OBJECT"
+    kind = (
+        "VALUE_STRING"
+        if isinstance(value, str)
+        else "VALUE_NUMBER"
+        if isinstance(value, int | float)
+        else "START_OBJECT"
+    )
     message = f"Cannot deserialize instance of {wanted} from {kind} value {_spoken(value)[:_MAX_SHOWN]}"
     return RowError("JSON_PARSER_ERROR", message + " or request may be missing a required field", (field.name,))
 

@@ -239,5 +239,3 @@ class SalesforceVendor:
 
 def _matches(row: Row, where: Mapping[str, str]) -> bool:
     return all(str(row.get(name, "")).lower() == value.lower() for name, value in where.items())
-
-
