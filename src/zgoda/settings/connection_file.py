@@ -16,7 +16,6 @@ from zgoda.settings.references import read_reference
 from zgoda.settings.shapes import (
     AnyOf,
     Duration,
-    Flag,
     Form,
     Key,
     ListOf,
@@ -62,7 +61,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     verify_s: Mapping[str, float]
 
 
-def connection_shape(connectors: Mapping[str, Connector], connector: Connector | None, streams: tuple[str, ...]) -> Form:
+def connection_shape(
+    connectors: Mapping[str, Connector], connector: Connector | None, streams: tuple[str, ...]
+) -> Form:
     """What a connection file may say. Settings and streams are the connector's, if it is known."""
     return Form(
         of="a connection",
@@ -149,9 +150,7 @@ def _streams_shape(connector: Connector | None, streams: tuple[str, ...]) -> Sha
     )
 
 
-def read_account(
-    name: str, node: Node, connectors: Mapping[str, Connector], faults: Faults
-) -> Account | None:
+def read_account(name: str, node: Node, connectors: Mapping[str, Connector], faults: Faults) -> Account | None:
     """The connection of a file, or None where its connector is unknown. Further faults are noted."""
     raw = node if isinstance(node, Block) else Block(mark=node.mark)
     connector = connectors.get(raw.text("connector"))
@@ -171,7 +170,9 @@ def read_account(
         branch=block.text("branch"),
         settings=read_settings(block.block("settings")),
         streams=streams,
-        listed=None if listed is None else {e.key.value: e.key.mark for e in listed.entries if isinstance(e.key.value, str)},
+        listed=None
+        if listed is None
+        else {e.key.value: e.key.mark for e in listed.entries if isinstance(e.key.value, str)},
         poll_s={s.name: _number(chosen.get(s.name), "poll", poll_s) for s in streams},
         verify_s={s.name: _number(chosen.get(s.name), "verify", verify_s) for s in streams},
     )
@@ -197,12 +198,10 @@ def _value(node: Node) -> Any:
             return {name: _value(item) for name, item in node}
 
 
-def _streams(
-    connector: Connector, settings: Mapping[str, Any], mark: Mark, faults: Faults
-) -> tuple[Stream, ...]:
+def _streams(connector: Connector, settings: Mapping[str, Any], mark: Mark, faults: Faults) -> tuple[Stream, ...]:
     try:
         return streams_of(connector, settings)
-    except Exception as error:  # noqa: BLE001 - a connector's own code, fed with what the user wrote
+    except Exception as error:
         faults.add(mark, f"these settings describe no streams: {type(error).__name__}")
         return ()
 
@@ -213,7 +212,9 @@ def streams_of(connector: Connector, settings: Mapping[str, Any]) -> tuple[Strea
     if isinstance(connector.streams, tuple):
         return connector.streams
     given = {setting.name: setting.default for setting in connector.settings if setting.default is not None}
-    said = {name: value if isinstance(value, bool | int | float | list) else str(value) for name, value in settings.items()}
+    said = {
+        name: value if isinstance(value, bool | int | float | list) else str(value) for name, value in settings.items()
+    }
     return connector.streams({**given, **said})
 
 

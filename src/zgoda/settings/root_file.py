@@ -10,8 +10,8 @@ from typing import Final
 import msgspec
 
 from zgoda.model.entities import ENTITIES, Category, Entity, Field, FieldType
-from zgoda.settings.faults import Faults, nearest, shown
 from zgoda.settings.expressions import RESERVED_NAMES
+from zgoda.settings.faults import Faults, nearest, shown
 from zgoda.settings.nodes import Block, Scalar
 from zgoda.settings.project import Listen, Store
 from zgoda.settings.references import read_reference

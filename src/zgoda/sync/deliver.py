@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from zgoda.db.database import Database, Transaction, batch
+from zgoda.db.database import Database, Transaction, batch, ids
 from zgoda.kit.connection import Connection
 from zgoda.kit.errors import ConnectorError, NeedsAttention, Quota, Temporary
 from zgoda.kit.mapping import FieldFault
@@ -111,7 +111,7 @@ async def _claim(
         if not golden_ids:
             return [], 0
         await lay_goldens(tx, desk, golden_ids)
-        rows = await tx.rows(SQL["claim_deliveries"], {**due, "batch": batch(golden_ids)})
+        rows = await tx.rows(SQL["claim_deliveries"], {**due, "ids": ids(golden_ids)})
         parcels = [_parcel(row) for row in rows]
         vendor_ids = await _parents(tx, setup, source, parcels)
         sent: list[Parcel] = []
@@ -175,7 +175,7 @@ async def _parents(tx: Transaction, setup: Setup, source: Source, parcels: list[
     if not wanted:
         return {}
     siblings = {peer.id: peer.stream.name for peer in setup.of_connection(source.connection)}
-    rows = await tx.rows(SQL["vendor_ids_of"], {"batch": batch(sorted(wanted)), "sources": list(siblings)})
+    rows = await tx.rows(SQL["vendor_ids_of"], {"ids": ids(sorted(wanted)), "sources": list(siblings)})
     return {(golden_id, siblings[parent]): vendor_id for golden_id, parent, vendor_id in rows}
 
 
@@ -327,6 +327,7 @@ async def _save(tx: Transaction, desk: Desk) -> None:
     again = [golden_id for (golden_id,) in await tx.rows(SQL["settled_again"], {"batch": batch(desk.settled)})]
     wanted = {*again, *desk.replan}
     if wanted:
-        await tx.run(SQL["put_replan"], {"batch": batch(sorted(wanted)), "backfill": False})
-    if desk.new_links:
-        await tx.run(SQL["replan_children"], {"batch": batch([{"s": r["s"], "i": r["i"]} for r in desk.new_links])})
+        await tx.run(SQL["put_replan"], {"ids": ids(sorted(wanted)), "backfill": False})
+    parents = {desk.links[(row["s"], row["i"])].golden_id for row in desk.new_links}
+    if parents:
+        await tx.run(SQL["replan_children"], {"ids": ids(sorted(parents))})

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from zgoda.db.database import Transaction, batch
+from zgoda.db.database import Transaction, batch, ids
 from zgoda.db.named import queries
 from zgoda.model.golden import Claim, Golden, Inflight, Link
 from zgoda.privacy.consent import Word
@@ -164,13 +164,13 @@ async def lay_keys(tx: Transaction, desk: Desk, keys: Iterable[str]) -> set[int]
     return found
 
 
-async def lay_goldens(tx: Transaction, desk: Desk, ids: Iterable[int]) -> None:
+async def lay_goldens(tx: Transaction, desk: Desk, golden_ids: Iterable[int]) -> None:
     """Lock golden records and lay them on the desk with their links, keys, open deliveries and exclusions."""
-    wanted = sorted(set(ids) - desk.goldens.keys())
+    wanted = sorted(set(golden_ids) - desk.goldens.keys())
     if not wanted:
         return
-    ids_json = batch(wanted)
-    for id, entity, fields, claims, flips, version, gone in await tx.rows(SQL["lock_golden"], {"batch": ids_json}):
+    listed = {"ids": ids(wanted)}
+    for id, entity, fields, claims, flips, version, gone in await tx.rows(SQL["lock_golden"], listed):
         desk.goldens[id] = Golden(
             id=id,
             entity=entity,
@@ -180,16 +180,16 @@ async def lay_goldens(tx: Transaction, desk: Desk, ids: Iterable[int]) -> None:
             version=version,
             gone=gone,
         )
-    for row in await tx.rows(SQL["load_links_of"], {"batch": ids_json}):
+    for row in await tx.rows(SQL["load_links_of"], listed):
         link = _link(row)
         desk.links[(link.source, link.vendor_id)] = link
         desk.links_of[link.golden_id].append(link)
-    for golden_id, key in await tx.rows(SQL["load_keys_of"], {"batch": ids_json}):
+    for golden_id, key in await tx.rows(SQL["load_keys_of"], listed):
         desk.keys_of[golden_id].add(key)
         desk.by_key[key].add(golden_id)
-    for source, golden_id, state, _op, _patch in await tx.rows(SQL["load_open_deliveries"], {"batch": ids_json}):
+    for source, golden_id, state, _op, _patch in await tx.rows(SQL["load_open_deliveries"], listed):
         desk.open[(source, golden_id)] = state
-    for source, golden_id, reason in await tx.rows(SQL["load_exclusions"], {"batch": ids_json}):
+    for source, golden_id, reason in await tx.rows(SQL["load_exclusions"], listed):
         desk.exclusions[(source, golden_id)] = reason
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 import msgspec
 
-from zgoda.db.database import Database, batch
+from zgoda.db.database import Database, ids
 from zgoda.kit.connection import Connection
 from zgoda.kit.errors import Attention, NeedsAttention
 from zgoda.kit.pace import Lane
@@ -123,12 +123,12 @@ async def pull_hints(db: Database, clock: Clock, connection: Connection, source:
         hints = await tx.rows(SQL["peek_hints"], params)
     if not hints:
         return total
-    ids = list(dict.fromkeys(vendor_id for _seq, vendor_id, _body in hints))
+    vendor_ids = list(dict.fromkeys(vendor_id for _seq, vendor_id, _body in hints))
     read_us = to_us(clock.now())
     if stream.read_ids is None:
         page = Page()
     else:
-        page = await stream.read_ids(connection.in_lane(Lane.LIVE), Asked(fields=_fields(source)), ids)
+        page = await stream.read_ids(connection.in_lane(Lane.LIVE), Asked(fields=_fields(source)), vendor_ids)
     told_gone = [
         Removed(id=vendor_id, merged_into=body["merged_into"], stream=body["stream"], erased=body["erased"])
         for _seq, vendor_id, body in hints
@@ -137,7 +137,7 @@ async def pull_hints(db: Database, clock: Clock, connection: Connection, source:
     page = Page(rows=page.rows, removed=[*page.removed, *told_gone])
     total = _add(total, await take_page(db, clock, source, page, Reading(feed="ids", read_us=read_us, backfill=False)))
     async with db.transaction() as tx:
-        await tx.run(SQL["drop_hints"], {"batch": batch([seq for seq, _id, _body in hints])})
+        await tx.run(SQL["drop_hints"], {"ids": ids(seq for seq, _id, _body in hints)})
     return total
 
 

@@ -1,7 +1,8 @@
 -- name: changed_rows
 -- Of the rows of a page, those whose content is new to us or whose link waits for a fresh look.
 SELECT r.i FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (i text, f bigint)
-LEFT JOIN link l ON l.source = %(source)s AND l.vendor_id = r.i
+LEFT JOIN LATERAL (
+    SELECT fingerprint, inflight, gone FROM link k WHERE k.source = %(source)s AND k.vendor_id = r.i OFFSET 0) l ON true
 WHERE l.fingerprint IS DISTINCT FROM r.f OR l.inflight IS NOT NULL OR l.gone
    OR EXISTS (SELECT 1 FROM inbox b WHERE b.source = %(source)s AND b.vendor_id = r.i)
 
@@ -48,9 +49,9 @@ SELECT cursor, read_at, complete_at FROM feed WHERE source = %(source)s AND kind
 
 -- name: take_inbox
 -- The oldest due rows of an entity's sources; they are gone with this transaction's success.
-DELETE FROM inbox WHERE seq IN (
+DELETE FROM inbox WHERE seq = ANY(ARRAY(
     SELECT seq FROM inbox WHERE source = ANY(%(sources)s) AND kind <> 'hint' AND due_us <= %(now_us)s
-    ORDER BY seq LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+    ORDER BY seq LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
 RETURNING seq, source, vendor_id, kind, body, fingerprint, read_us, backfill, run, tries
 
 -- name: peek_hints
@@ -60,7 +61,7 @@ ORDER BY seq LIMIT %(limit)s
 
 -- name: drop_hints
 -- Hints whose records were read and stored.
-DELETE FROM inbox WHERE kind = 'hint' AND seq IN (SELECT v::bigint FROM jsonb_array_elements_text(%(batch)s::jsonb) AS t (v))
+DELETE FROM inbox WHERE kind = 'hint' AND seq = ANY(%(ids)s::bigint[])
 
 -- name: sweep_counts
 -- How many ids the sweep met and how many live records we know.
@@ -68,54 +69,54 @@ SELECT (SELECT count(*) FROM sweep WHERE source = %(source)s), (SELECT count(*) 
 
 -- name: take_replan
 -- Golden records of an entity to be thought over again.
-DELETE FROM replan WHERE golden_id IN (
-    SELECT r.golden_id FROM replan r JOIN golden g ON g.id = r.golden_id
-    WHERE g.entity = %(entity)s ORDER BY r.golden_id LIMIT %(limit)s)
+DELETE FROM replan WHERE golden_id = ANY(ARRAY(
+    SELECT r.golden_id FROM replan r, LATERAL (SELECT entity FROM golden k WHERE k.id = r.golden_id OFFSET 0) g
+    WHERE g.entity = %(entity)s ORDER BY r.golden_id LIMIT %(limit)s))
 RETURNING golden_id, backfill
 
 -- name: put_replan
 -- Ask for golden records to be thought over again.
 INSERT INTO replan (golden_id, backfill)
-SELECT g, %(backfill)s FROM jsonb_array_elements_text(%(batch)s::jsonb) AS t (v), LATERAL (SELECT v::bigint AS g) AS c
+SELECT g, %(backfill)s FROM unnest(%(ids)s::bigint[]) AS t (g)
 ON CONFLICT (golden_id) DO UPDATE SET backfill = replan.backfill AND excluded.backfill
 
 -- name: find_links
 -- The golden records of vendor ids (also of gone ones: a merge moved them).
-SELECT l.source, l.vendor_id, l.golden_id FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (s smallint, i text)
-JOIN link l ON l.source = r.s AND l.vendor_id = r.i
+SELECT r.s, r.i, l.golden_id FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (s smallint, i text),
+    LATERAL (SELECT golden_id FROM link k WHERE k.source = r.s AND k.vendor_id = r.i OFFSET 0) l
 
 -- name: find_keys
 -- The golden records that share identifying keys.
-SELECT k.key, k.golden_id FROM jsonb_array_elements_text(%(batch)s::jsonb) AS r (key)
-JOIN match_key k ON k.entity = %(entity)s AND k.key = r.key
+SELECT r.key, m.golden_id FROM jsonb_array_elements_text(%(batch)s::jsonb) AS r (key),
+    LATERAL (SELECT golden_id FROM match_key k WHERE k.entity = %(entity)s AND k.key = r.key OFFSET 0) m
 
 -- name: lock_golden
 -- Golden records, locked in one order by everybody: the lock is the lane.
 SELECT id, entity, fields, claims, flips, version, gone FROM golden
-WHERE id IN (SELECT v::bigint FROM jsonb_array_elements_text(%(batch)s::jsonb) AS t (v)) AND joined_into IS NULL
+WHERE id = ANY(%(ids)s::bigint[]) AND joined_into IS NULL
 ORDER BY id FOR UPDATE
 
 -- name: load_links_of
 -- All links of golden records.
 SELECT source, vendor_id, golden_id, base, agreed, inflight, faults, fingerprint, stamp, modified_us, read_us,
     excluded, gone, moved_to
-FROM link WHERE golden_id IN (SELECT v::bigint FROM jsonb_array_elements_text(%(batch)s::jsonb) AS t (v))
+FROM link WHERE golden_id = ANY(%(ids)s::bigint[])
 
 -- name: load_open_deliveries
 -- What is still to be told about golden records.
 SELECT source, golden_id, state, op, patch FROM delivery
-WHERE golden_id IN (SELECT v::bigint FROM jsonb_array_elements_text(%(batch)s::jsonb) AS t (v))
+WHERE golden_id = ANY(%(ids)s::bigint[])
   AND state IN ('pending', 'inflight', 'held', 'failing', 'dead')
 
 -- name: load_exclusions
 -- Systems that golden records were kept from.
 SELECT source, golden_id, reason FROM exclusion
-WHERE golden_id IN (SELECT v::bigint FROM jsonb_array_elements_text(%(batch)s::jsonb) AS t (v))
+WHERE golden_id = ANY(%(ids)s::bigint[])
 
 -- name: load_keys_of
 -- The identifying keys golden records have so far.
 SELECT golden_id, key FROM match_key
-WHERE golden_id IN (SELECT v::bigint FROM jsonb_array_elements_text(%(batch)s::jsonb) AS t (v))
+WHERE golden_id = ANY(%(ids)s::bigint[])
 
 -- name: creating_now
 -- Sources to which creates are on their way, so that a strange record there may be our own.
@@ -128,7 +129,7 @@ SELECT nextval('golden_ids') FROM generate_series(1, %(count)s)
 -- name: load_consent_points
 -- What was last said about contact points.
 SELECT channel, purpose, point, status, said_us, proof_us FROM consent_point
-WHERE point IN (SELECT v FROM jsonb_array_elements_text(%(batch)s::jsonb) AS t (v))
+WHERE point = ANY(ARRAY(SELECT v FROM jsonb_array_elements_text(%(batch)s::jsonb) AS t (v)))
 
 -- name: save_golden
 -- New and changed golden records.
@@ -315,7 +316,7 @@ SELECT id, golden_id, vendor_id, op, patch, prior, lane, tries, golden_version,
     (extract(epoch FROM created_at) * 1000000)::bigint
 FROM delivery
 WHERE source = %(source)s AND state IN ('pending', 'failing') AND due_us <= %(now_us)s AND lane <= %(lane)s
-  AND golden_id IN (SELECT v::bigint FROM jsonb_array_elements_text(%(batch)s::jsonb) AS t (v))
+  AND golden_id = ANY(%(ids)s::bigint[])
 ORDER BY lane, id FOR UPDATE
 
 -- name: mark_deliveries
@@ -341,14 +342,14 @@ SELECT d.golden_id FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (id bigint) JO
 -- name: replan_children
 -- Records that refer to something that has just come to exist in a system.
 INSERT INTO replan (golden_id)
-SELECT DISTINCT x.golden_id FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (s smallint, i text)
-JOIN link l ON l.source = r.s AND l.vendor_id = r.i JOIN reference x ON x.refers_to = l.golden_id
+SELECT DISTINCT x.golden_id FROM unnest(%(ids)s::bigint[]) AS t (g),
+    LATERAL (SELECT golden_id FROM reference k WHERE k.refers_to = t.g OFFSET 0) x
 ON CONFLICT DO NOTHING
 
 -- name: vendor_ids_of
 -- The ids golden records have in the streams of one connection.
 SELECT golden_id, source, vendor_id FROM link
-WHERE golden_id IN (SELECT v::bigint FROM jsonb_array_elements_text(%(batch)s::jsonb) AS t (v))
+WHERE golden_id = ANY(%(ids)s::bigint[])
   AND source = ANY(%(sources)s) AND NOT gone AND excluded IS NULL
 
 -- name: load_switches

@@ -13,7 +13,7 @@ from zgoda.twins.catalogue import CATALOGUE, Stage
 from zgoda.twins.exchange import Call
 
 
-class UnknownFault(ValueError):  # noqa: N818 - reads as what it is
+class UnknownFault(ValueError):
     """The catalogue has no fault of this name."""
 
 

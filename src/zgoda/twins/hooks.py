@@ -18,7 +18,7 @@ _KEPT_DELIVERIES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class HookMessage:
-    """A webhook ready to go. `acknowledged` judges the receiver's status and body; `gaps_s` are the waits between tries.
+    """A webhook ready to go. `acknowledged` judges the receiver's status and body, `gaps_s` are waits between tries.
 
     `stranger` is the same message about a record that does not exist, for the fault of that name.
     """

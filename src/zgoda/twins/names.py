@@ -134,7 +134,8 @@ CULTURES: tuple[Culture, ...] = (
     Culture(
         "VN", "vi", "+84", 2,
         _words("Thị Hồng, Ngọc Ánh, Thuỳ Linh"), _words("Văn Đức, Quốc Bảo, Hữu Phước"),
-        _words("Nguyễn, Trần, Lê, Phạm, Đặng"), _towns("Hà-Nội 100000, Đà-Nẵng 550000"), _words("Đường Lê Lợi, Phố Huế"),
+        _words("Nguyễn, Trần, Lê, Phạm, Đặng"), _towns("Hà-Nội 100000, Đà-Nẵng 550000"),
+        _words("Đường Lê Lợi, Phố Huế"),
     ),
     Culture(
         "GR", "el", "+30", 2,
@@ -190,7 +191,8 @@ TITLES = _words(
 )
 DEPARTMENTS = _words("Sales, Marketing, IT, Finance, Operations, HR, Purchasing")
 PRIVATE_DOMAINS = _words(
-    "mailbox.example, poczta.example, webmail.example, courrier.example, briefkasten.example, inbox.example, post.example"
+    "mailbox.example, poczta.example, webmail.example, courrier.example, briefkasten.example, inbox.example,"
+    "post.example"
 )
 ROLE_MAILBOXES = _words("info, office, biuro, kontakt, sales, hello, admin")
 INTERESTS = _words("Product news, Events, Training, Offers, Research")

@@ -16,7 +16,7 @@ class Found:
     values: dict[str, str]
 
 
-class WrongMethod(Exception):  # noqa: N818 - an outcome of looking up, named as HTTP names it
+class WrongMethod(Exception):
     """The path exists, but not for this method."""
 
 

@@ -167,7 +167,7 @@ class Twin:
     # how it behaves
 
     def arm(self, name: str, **settings: Any) -> Fault:
-        """Switch a fault on. `method`, `path`, `object`, `times`, `probability`, `skip` filter; the rest are options."""
+        """Switch a fault on. `method`, `path`, `object`, `times`, `probability`, `skip` filter; others are options."""
         filters = {k: settings.pop(k) for k in tuple(settings) if k in _FILTERS}
         options = settings.pop("options", {}) | settings
         return self.around.faults.arm(msgspec.convert({"name": name, **filters, "options": options}, Fault))

@@ -20,7 +20,7 @@ Refusal = Literal[
 ]  # fmt: skip
 
 
-class EditRefused(Exception):  # noqa: N818 - reads as what it is
+class EditRefused(Exception):
     """An edit in the vendor's own interface that the vendor would not have allowed. `code` is the vendor's."""
 
     def __init__(self, code: str, message: str) -> None:

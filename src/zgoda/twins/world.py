@@ -15,9 +15,18 @@ from typing import TypeVar
 import msgspec
 
 from zgoda.twins.names import (
-    COMPANY_FORMS, COMPANY_ROOTS, COMPANY_TRADES, CULTURES, DEPARTMENTS, INDUSTRIES, PRIVATE_DOMAINS, ROLE_MAILBOXES,
-    TITLES, Culture, latin,
-)  # fmt: skip
+    COMPANY_FORMS,
+    COMPANY_ROOTS,
+    COMPANY_TRADES,
+    CULTURES,
+    DEPARTMENTS,
+    INDUSTRIES,
+    PRIVATE_DOMAINS,
+    ROLE_MAILBOXES,
+    TITLES,
+    Culture,
+    latin,
+)
 
 Draw = Callable[[], float]
 T = TypeVar("T")

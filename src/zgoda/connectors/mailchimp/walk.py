@@ -130,7 +130,7 @@ async def _open_round(ask: Ask, place: Place, count: int) -> Step:
     sheet = await ask(place.since, None, 0, count)
     if len(sheet.rows) >= sheet.total:
         return Step(sheets=[sheet], place=None)
-    since = sheet.marks[-1][0]
+    since = sheet.marks[-1][0] - SECOND
     if since > place.since:
         return Step(sheets=[sheet], place=Place(since=since))
     return Step(sheets=[sheet], place=Place(since=place.since, until=place.since + 3 * SECOND))

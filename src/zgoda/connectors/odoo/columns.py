@@ -70,7 +70,8 @@ async def optional_columns(session: Session, model: str) -> dict[str, Column]:
             raw = {}
         if not isinstance(raw, dict):
             raise Temporary(f"{model}.fields_get: the answer is no table of columns")
-        found = {name: _column(name, about) for name, about in cast("Row", raw).items() if isinstance(about, dict)}
+        table = cast("dict[str, Any]", raw)
+        found = {name: _column(name, cast("Row", about)) for name, about in table.items() if isinstance(about, dict)}
         for today, older in OLDER_COLUMNS.get(model, {}).items():
             if today not in found and older in found:
                 found[today] = found[older]
@@ -108,9 +109,15 @@ async def identify(session: Session, model: str, attribute: str, values: set[str
     return found
 
 
+def first_of(pair: Any) -> int:
+    """The id in Odoo's `[id, name]` for a many2one; 0 for blank."""
+    first = cast("list[Any]", pair)[0] if isinstance(pair, list) and pair else cast("Any", pair)
+    return first if isinstance(first, int) else 0
+
+
 def _column(name: str, about: Row) -> Column:
     choices: Any = about.get("selection")
-    pairs = cast("list[Any]", choices) if isinstance(choices, list) else []
+    pairs = [cast("list[Any]", one) for one in cast("list[Any]", choices) if one] if isinstance(choices, list) else []
     return Column(
         name=name,
         type=str(about.get("type", "char")),
@@ -118,5 +125,5 @@ def _column(name: str, about: Row) -> Column:
         relation=str(about.get("relation") or ""),
         readonly=about.get("readonly") is True,
         required=about.get("required") is True,
-        choices=tuple((str(pair[0]), str(pair[1])) for pair in pairs if isinstance(pair, list | tuple) and pair),
+        choices=tuple((str(pair[0]), str(pair[-1])) for pair in pairs),
     )

@@ -16,12 +16,12 @@ stream alone. Nothing in Odoo says "granted": a box that is not ticked is no con
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 
 from zgoda.connectors.odoo.addresses import address_of, by_address
-from zgoda.connectors.odoo.columns import columns, optional_columns
+from zgoda.connectors.odoo.columns import columns, first_of, optional_columns
 from zgoda.connectors.odoo.records import stand, walk
 from zgoda.connectors.odoo.rpc import call, reach, search_read
 from zgoda.kit.spec import Cursor, Row, Session
@@ -121,9 +121,3 @@ async def _addresses(session: Session, place: Place, rows: list[Row]) -> set[str
         rows = await search_read(session, "mailing.contact", [["id", "in", ids]], ["email"]) if ids else []
         return {address_of(row.get("email")) for row in rows} - {""}
     return {address_of(row.get(place.column)) for row in rows} - {""}
-
-
-def first_of(pair: Any) -> int:
-    """The id in Odoo's `[id, name]` for a many2one; 0 for blank."""
-    value: Any = cast("list[Any]", pair)[0] if isinstance(pair, list) and pair else pair
-    return value if isinstance(value, int) else 0

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from zgoda.connectors.odoo.addresses import address_of, people_by_address
-from zgoda.connectors.odoo.columns import optional_columns
+from zgoda.connectors.odoo.columns import first_of, optional_columns
 from zgoda.connectors.odoo.records import PAGE_SIZE, Table, ask_for, number_of, shape, walk
 from zgoda.connectors.odoo.rpc import search_read
 from zgoda.kit.spec import Page, Reading, Removed, Row, Session
@@ -25,7 +25,7 @@ CHANNELS: Final = {"mail": "email", "sms": "sms", "whatsapp": "whatsapp"}
 MAILINGS: Final = Table(model="mailing.mailing", domain=lambda session: [], archives=False)
 
 _EVENT: Final = ("model", "res_id", "trace_type", "trace_status", *KINDS.values())
-_TRACES: Final = Table(
+TRACES: Final = Table(
     model="mailing.trace",
     domain=lambda session: [],
     virtual={"kind": _EVENT, "occurred_at": _EVENT, "channel": _EVENT, "person": _EVENT},
@@ -38,14 +38,14 @@ async def read_traces(session: Session, reading: Reading) -> AsyncIterator[Page]
     at = dict(reading.cursor or {})
     ask = await _ask(session, reading)
     size = reading.page_size or PAGE_SIZE
-    async for found, position in walk(session, _TRACES.model, [], ask, at.get("records"), size):
+    async for found, position in walk(session, TRACES.model, [], ask, at.get("records"), size):
         at = at | {"records": position}
         yield Page(rows=await _events(session, found, reading), cursor=at)
 
 
 async def read_trace_ids(session: Session, reading: Reading, ids: list[str]) -> Page:
     numbers = sorted({number_of(id.partition(":")[0]) for id in ids} - {0})
-    found = await search_read(session, _TRACES.model, [["id", "in", numbers]], await _ask(session, reading))
+    found = await search_read(session, TRACES.model, [["id", "in", numbers]], await _ask(session, reading))
     events = {row["id"]: row for row in await _events(session, found, reading)}
     return Page(
         rows=[events[id] for id in ids if id in events], removed=[Removed(id=id) for id in ids if id not in events]
@@ -75,12 +75,12 @@ _ADDRESSED: Final = {"mailing.contact": "email", "mail.mass_mailing.contact": "e
 
 
 async def _ask(session: Session, reading: Reading) -> list[str]:
-    return await ask_for(_TRACES, session, ("kind", *reading.fields))
+    return await ask_for(TRACES, session, ("kind", *reading.fields))
 
 
 async def _events(session: Session, found: list[Row], reading: Reading) -> list[Row]:
-    known = await optional_columns(session, _TRACES.model)
-    rows, _ = await shape(_TRACES, session, found, reading.fields)
+    known = await optional_columns(session, TRACES.model)
+    rows, _ = await shape(TRACES, session, found, reading.fields)
     records = {(raw["model"], raw["res_id"]) for raw in found if raw.get("model") and raw.get("res_id")}
     wanted = {path.partition(".")[0] for path in reading.fields}
     people = await people_of(session, records) if "person" in wanted else {}
@@ -91,8 +91,12 @@ async def _events(session: Session, found: list[Row], reading: Reading) -> list[
             if kind == "bounced" and name not in known and raw.get("trace_status") == "bounce":
                 at = raw.get("write_date")
             if at:
-                more: Row = {"kind": kind, "occurred_at": at, "channel": CHANNELS.get(raw.get("trace_type"), "email")}
-                more["person"] = people.get((raw.get("model"), raw.get("res_id")), False)
+                more: Row = {
+                    "kind": kind,
+                    "occurred_at": at,
+                    "channel": CHANNELS.get(str(raw.get("trace_type")), "email"),
+                }
+                more["person"] = people.get((str(raw.get("model")), first_of(raw.get("res_id"))), False)
                 kept = {name: value for name, value in more.items() if name in wanted}
                 events.append({**row, **kept, "id": f"{row['id']}:{kind}"})
     return events

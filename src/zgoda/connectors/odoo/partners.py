@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any, Final, cast
 
 from zgoda.connectors.odoo import consent, names
 from zgoda.connectors.odoo.addresses import address_of, by_address
-from zgoda.connectors.odoo.columns import columns, optional_columns
+from zgoda.connectors.odoo.columns import columns, first_of, optional_columns
 from zgoda.connectors.odoo.records import Draft, Table, number_of
 from zgoda.connectors.odoo.rpc import Fault, call, reach, search_read
 from zgoda.connectors.odoo.writing import in_halves, receipt
@@ -16,6 +17,7 @@ from zgoda.kit.spec import Cursor, Receipt, Removed, Row, Session, Write
 
 MERGE_WIZARD: Final = "base.partner.merge.automatic.wizard"
 MERGED_AT_ONCE: Final = 3
+_NOTES_AT_ONCE: Final = 50
 ERASED: Final = "erased"
 LIFTED: Final = "granted"
 """What the mapping sends as `opted_out` for a granted consent. False ("not known") changes nothing in Odoo."""
@@ -120,10 +122,33 @@ async def gone_companies(session: Session, ids: list[int]) -> list[Removed]:
 
 
 async def _gone(session: Session, ids: list[int], *, is_company: bool, stream: str) -> list[Removed]:
-    """Ids that left a stream; those that became the other kind of partner live on there under the same id."""
-    domain: list[Any] = [["id", "in", ids], ["is_company", "=", is_company], ["active", "=", True]]
-    turned = {row["id"] for row in await search_read(session, "res.partner", domain, [])}
-    return [Removed(id=str(id), stream=stream if id in turned else "") for id in ids]
+    """Ids that left a stream: become the other kind of partner under the same id, merged into another, or gone."""
+    rows = await search_read(session, "res.partner", [["id", "in", ids]], ["is_company", "active"])
+    turned = {row["id"] for row in rows if row.get("is_company") is is_company and row.get("active") is True}
+    survivors = await _survivors(session, sorted(set(ids) - {row["id"] for row in rows}))
+    return [
+        Removed(id=str(id), stream=stream if id in turned else "", merged_into=str(survivors.get(id) or ""))
+        for id in ids
+    ]
+
+
+async def _survivors(session: Session, ids: list[int]) -> dict[int, int]:
+    """Where deleted partners were merged to. All that tells is the note Odoo's wizard leaves with the survivor, which
+    names each loser as `(ID 7)`. Users cannot write messages of this type by hand."""
+    found: dict[int, int] = {}
+    for start in range(0, len(ids), _NOTES_AT_ONCE):
+        chunk = ids[start : start + _NOTES_AT_ONCE]
+        named: list[Any] = [["body", "ilike", f"(ID {id})"] for id in chunk]
+        domain = [
+            ["model", "=", "res.partner"],
+            ["message_type", "=", "notification"],
+            *["|"] * (len(named) - 1),
+            *named,
+        ]
+        for note in await search_read(session, "mail.message", domain, ["body", "res_id"]):
+            losers = {int(id) for id in re.findall(r"\(ID (\d{1,10})\)", str(note.get("body") or ""))}
+            found |= dict.fromkeys(losers & set(chunk), number_of(str(note.get("res_id") or "")))
+    return found
 
 
 async def merge(session: Session, survivor: str, losers: list[str]) -> None:
@@ -141,7 +166,7 @@ async def merge(session: Session, survivor: str, losers: list[str]) -> None:
         values = {"partner_ids": [[6, 0, [kept, *left[start : start + step]]]], "dst_partner_id": kept}
         many = (await reach(session)).protocol == "json2"
         made = await call(session, MERGE_WIZARD, "create", vals_list=[values] if many else values)
-        wizard = consent.first_of(made)
+        wizard = first_of(made)
         if not wizard:
             raise Temporary(f"{MERGE_WIZARD}.create: the answer is no id")
         await call(session, MERGE_WIZARD, "action_merge", ids=[wizard])

@@ -42,12 +42,16 @@ COMES_AND_GOES: Final = frozenset({"mobile", "title", "opt_out", "email_normaliz
 
 
 class Draft(msgspec.Struct, kw_only=True):
-    """A write on its way: `values` are columns, relations and what the table calls virtual; see `writing`."""
+    """A write on its way: `values` are columns, relations and what the table calls virtual; see `writing`.
+
+    `existing`: `prepare` found that what is to be created is there already (`id`).
+    """
 
     write: Write
     values: Row
     refusal: Refusal | None = None
     id: int = 0
+    existing: bool = False
 
 
 Domain: TypeAlias = Callable[[Session], list[Any]]
@@ -89,7 +93,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 async def read(table: Table, session: Session, reading: Reading, *, whole: bool = False) -> AsyncIterator[Page]:
     """All records (`whole`, or no cursor yet) or those changed since the cursor, in pages."""
     at = dict(reading.cursor or {})
-    total = await count(table, session) if whole else None
+    total = await count(table, session) if whole and not table.sifted else None
     others = [yields for field, yields in table.elsewhere.items() if field in reading.fields]
     if at.get("records") is None:
         for elsewhere in others:

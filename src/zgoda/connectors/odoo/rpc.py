@@ -32,8 +32,13 @@ OLDER_NAMES: Final[dict[str, tuple[tuple[int, str], ...]]] = {
 }
 """Model -> (before which major version, what it was called)."""
 
-_POSITIONAL: Final = {"write": ("vals",), "create": ("vals_list",), "load": ("fields", "data")}
-"""Methods whose parameters older servers name differently from model to model, so they go by position."""
+_POSITIONAL: Final = {
+    "write": ("vals",),
+    "create": ("vals_list",),
+    "load": ("fields", "data"),
+    "search_count": ("domain",),
+}
+"""Methods whose parameters have other names in older versions or from model to model, so they go by position."""
 
 _BUSY: Final = frozenset(
     "OperationalError TransactionRollbackError SerializationFailure DeadlockDetected LockNotAvailable LockError "

@@ -44,7 +44,7 @@ async def write(table: Table, session: Session, writes: list[Write]) -> list[Rec
 
 def receipt(draft: Draft) -> Receipt:
     id = draft.write.id or (str(draft.id) if draft.id else "")
-    return Receipt(key=draft.write.key, id=id, refusal=draft.refusal)
+    return Receipt(key=draft.write.key, id=id, refusal=draft.refusal, created=not draft.existing)
 
 
 async def load(session: Session, model: str, header: list[str], rows: Rows, done: set[str]) -> None:
@@ -91,8 +91,7 @@ async def may(session: Session, model: str, operation: str) -> bool:
     server = await reach(session)
     if server.major >= 18:
         return await call(session, model, "has_access", ids=[], operation=operation) is True
-    named = {"operation": operation, "raise_exception": False}
-    return await call(session, model, "check_access_rights", **named) is True
+    return await call(session, model, "check_access_rights", operation=operation, raise_exception=False) is True
 
 
 async def _change(table: Table, session: Session, drafts: list[Draft], done: set[str]) -> None:
@@ -111,7 +110,7 @@ async def _change(table: Table, session: Session, drafts: list[Draft], done: set
         identity = f"{MODULE}.{external_id(table, draft)}" if creating else str(draft.id)
         names = sorted(values)
         header = ("id" if creating else ".id", *(_heading(known[name], values[name]) for name in names))
-        if not draft.refusal and (names or creating):
+        if not draft.refusal and not draft.existing and (names or creating):
             cells = [identity, *(_cell(known[name], values[name]) for name in names)]
             grouped.setdefault(header, []).append((draft, cells))
     for header, rows in grouped.items():
@@ -148,7 +147,9 @@ async def _point(session: Session, drafts: list[Draft], known: dict[str, Column]
         for name, attribute, texts in _points(draft, known):
             if attribute != "id":
                 wanted.setdefault((known[name].relation, attribute), set()).update(texts)
-    found = {(model, by): await identify(session, model, by, texts) for (model, by), texts in wanted.items()}
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for (model, attribute), texts in wanted.items():
+        found[model, attribute] = await identify(session, model, attribute, texts)
     for draft in drafts:
         for name, attribute, texts in list(_points(draft, known)):
             ids = {t: number_of(t) for t in texts} if attribute == "id" else found[known[name].relation, attribute]

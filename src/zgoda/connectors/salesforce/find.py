@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from zgoda.connectors.salesforce.call import query
+from zgoda.connectors.salesforce.call import discreet_query
 from zgoda.connectors.salesforce.objects import SObject, record_of
 from zgoda.connectors.salesforce.soql import literal, select
 from zgoda.kit.convert import Unconvertible, read_date
@@ -39,7 +39,7 @@ async def find(sobject: SObject, session: Session, lookups: list[Lookup]) -> dic
         names = tuple(dict.fromkeys(name for _, values in part for name in values))
         where = " OR ".join(f"({_equals(values)})" for _, values in part)
         text = select(("Id", *names), sobject.name, where=[where, ours], order="CreatedDate DESC, Id DESC")
-        for record in (await query(session, text, sobject=sobject, asked=names)).records:
+        for record in (await discreet_query(session, text, sobject=sobject, asked=names)).records:
             id = str(record["Id"])
             for key, values in part:
                 if key not in found and id not in taken and _same(record, values):

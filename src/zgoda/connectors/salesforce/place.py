@@ -1,9 +1,11 @@
 """Where a read of changes stands, and where the next one must start so that nothing is missed.
 
 Salesforce stamps a record when the transaction writes it, but shows it only when the transaction ends, up to ten
-minutes later (the longest a call may take). So a read starts an overlap before the last stamp it knows. Once a read has
-begun an overlap later without finding anything newer, the place is settled and the overlap is not read again; else a
-bulk load would be read again and again until the next change.
+minutes later (the longest a call may take). So a read starts an overlap before the last stamp it knows.
+
+Once a read has begun an overlap later without finding anything newer, the place is settled and the overlap is not read
+again; else a bulk load would be read again and again until the next change. A stamp from the future is believed no
+further than our own clock: it would hide all that follows.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from zgoda.kit.errors import Attention, NeedsAttention
 from zgoda.kit.spec import Cursor
 
 OVERLAP_S: Final = 600.0
+SKEW: Final = timedelta(days=1)
+"""How far a stamp may be ahead of our clock."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -72,6 +76,11 @@ def before(stamp: str, overlap_s: float, *, now: datetime) -> Place:
     return Place(stamp=stamp, low=format_instant(low), seen=format_instant(now))
 
 
+def believable(stamp: str, now: datetime) -> str:
+    """The stamp, or our own time if it lies in the future."""
+    return stamp if parse_instant(stamp) <= now + SKEW else format_instant(now)
+
+
 def middle(stamp: str, id: str, began: datetime) -> Place:
     return Place(stamp=stamp, id=id, began=format_instant(began))
 
@@ -87,8 +96,9 @@ def end(start: Place, last: tuple[str, str], began: datetime, now: datetime, ove
         return Place(stamp=start.stamp, id=start.id, low="" if settled else start.low, seen=start.seen)
     if not stamp:
         return start
-    low = parse_instant(stamp) - timedelta(seconds=overlap_s) - (now - began)
-    return Place(stamp=stamp, id=id, low=format_instant(low), seen=format_instant(now))
+    reached = believable(stamp, now)
+    low = parse_instant(reached) - timedelta(seconds=overlap_s) - (now - began)
+    return Place(stamp=reached, id=id if reached == stamp else "", low=format_instant(low), seen=format_instant(now))
 
 
 def _newer(start: Place, stamp: str, id: str) -> bool:

@@ -13,7 +13,7 @@ import msgspec
 
 from zgoda.connectors.salesforce.call import LARGEST_PAGE, place_of, query
 from zgoda.connectors.salesforce.objects import STAMP, SObject, columns, shape
-from zgoda.connectors.salesforce.place import OVERLAP_S, Place, before, cursor_of, end, middle, place_in
+from zgoda.connectors.salesforce.place import OVERLAP_S, Place, before, believable, cursor_of, end, middle, place_in
 from zgoda.connectors.salesforce.soql import among_ids, count, is_id, literal, select
 from zgoda.kit.convert import parse_instant
 from zgoda.kit.errors import Temporary
@@ -113,9 +113,8 @@ async def records_by_id(
         text = select(wanted, sobject.name, where=[among_ids(chunk), scope])
         found = await query(session, text, sobject=sobject, asked=asked, deleted=True)
         known |= {str(record["Id"])[:15]: record for record in found.records}
-        if not found.done and not found.records:
-            raise Temporary(f"an empty page of {sobject.stream} promises more")
-        answered = chunk if found.done else [id for id in chunk if id[:15] in known]
+        whole = found.done and len(found.records) >= found.totalSize
+        answered = chunk if whole else [id for id in chunk if id[:15] in known]
         if not answered:
             raise Temporary(f"a read of {sobject.stream} by id does not get ahead")
         waiting = [id for id in chunk if id not in answered] + waiting[IDS_PER_QUERY:]
@@ -147,7 +146,8 @@ async def _begin(sobject: SObject, session: Session) -> Sweep:
     newest = select(["Id", STAMP], sobject.name, where=[sobject.scope], order=f"{STAMP} DESC", limit=1)
     found = (await query(session, newest, sobject=sobject)).records
     total = (await query(session, count(sobject.name, sobject.scope), sobject=sobject)).totalSize
-    return Sweep(after="", stamp=place_of(found[0])[0] if found else "", total=total)
+    stamp = believable(place_of(found[0])[0], session.clock.now()) if found else ""
+    return Sweep(after="", stamp=stamp, total=total)
 
 
 async def _page(
@@ -164,9 +164,10 @@ async def _page(
     where = [sobject.scope if scope is None else scope, condition]
     text = select(columns(sobject, fields), sobject.name, where=where, order=order, limit=size)
     found = await query(session, text, sobject=sobject, asked=fields)
-    if not found.done and not found.records:
+    short = len(found.records) < min(found.totalSize, size)
+    if not found.records and (short or not found.done):
         raise Temporary(f"an empty page of {sobject.stream} promises more")
-    return found.records, not found.done or len(found.records) >= size
+    return found.records, short or not found.done or len(found.records) >= size
 
 
 def _rows(sobject: SObject, fields: tuple[str, ...], records: list[Row]) -> list[Row]:

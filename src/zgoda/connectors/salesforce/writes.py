@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from zgoda.connectors.salesforce.call import decoded, root, send
+from zgoda.connectors.salesforce.call import CompositeAnswer, Part, decoded, root, send
 from zgoda.connectors.salesforce.find import interaction_key
 from zgoda.connectors.salesforce.objects import VERSION, SObject, record_of
 from zgoda.connectors.salesforce.reads import end_marks, records_by_id, removal
@@ -38,18 +38,6 @@ class _Result(msgspec.Struct, frozen=True):
     id: str | None = None
     errors: list[Any] = []
     created: bool | None = None
-
-
-class _Part(msgspec.Struct, frozen=True):
-    """One sub-request's outcome in a composite call."""
-
-    referenceId: str  # noqa: N815 - the vendor's spelling
-    httpStatusCode: int  # noqa: N815 - the vendor's spelling
-    body: Any = None
-
-
-class _Composite(msgspec.Struct, frozen=True):
-    compositeResponse: list[_Part]  # noqa: N815 - the vendor's spelling
 
 
 async def write(sobject: SObject, session: Session, writes: list[Write]) -> list[Receipt]:
@@ -136,7 +124,7 @@ async def _update_locked(sobject: SObject, session: Session, writes: list[Write]
     ]
     body = {"allOrNone": False, "compositeRequest": parts}
     answer = await send(session, "POST", "/composite", body, sobject=sobject)
-    results = {part.referenceId: part for part in decoded(answer, _Composite).compositeResponse}
+    results = {part.referenceId: part for part in decoded(answer, CompositeAnswer).compositeResponse}
     return [_part_receipt(sobject, w, results.get(f"w{number}")) for number, w in enumerate(writes)]
 
 
@@ -158,13 +146,13 @@ def _receipts(sobject: SObject, answer: Answer, writes: list[Write]) -> list[Rec
 def _receipt(sobject: SObject, w: Write, result: _Result) -> Receipt:
     if not result.success:
         return _refused(w, refusal(sobject, w.op, faults_in(result.errors)))
-    id = result.id if result.id and is_id(result.id) else w.id
-    if not id:
-        raise Temporary("a created record has no id", executed=True)
+    id = result.id or ""
+    if not is_id(id) or (w.op != "create" and id[:15] != w.id[:15]):
+        raise Temporary("a result names no record or another one", executed=True)
     return Receipt(key=w.key, id=id, created=result.created is not False)
 
 
-def _part_receipt(sobject: SObject, w: Write, part: _Part | None) -> Receipt:
+def _part_receipt(sobject: SObject, w: Write, part: Part | None) -> Receipt:
     if part is not None and 200 <= part.httpStatusCode < 300:
         return Receipt(key=w.key, id=w.id)
     if part is not None and part.httpStatusCode == 412:

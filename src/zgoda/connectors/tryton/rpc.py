@@ -36,9 +36,9 @@ _NAME: Final = re.compile(r"^'[\w.]{1,80}'$")
 class Fault(NeedsAttention):
     """Tryton understood a call and said no. Writers make it the records' `Refusal`; elsewhere a person has to look.
 
-    `labels` are the field labels the text may name (to be checked against the model's own, as texts quote values),
-    `whole` tells that it is about the model and not about one record, `warning` is the name of a question that a
-    user may answer with yes, `missing` the name of an unknown model or field.
+    `labels` are the field labels the text may name and `missing` the unknown model or field; both are to be checked
+    against known names before anybody sees them, as texts quote values. `whole` tells that it is about the model and
+    not about one record, `warning` is the name of a question that a user may answer with yes.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Fault(NeedsAttention):
         missing: str = "",
     ) -> None:
         kind = Attention.RIGHTS if refusal.kind is RefusalKind.RIGHTS else Attention.SCHEMA
-        super().__init__(kind, f"{where}: Tryton refused ({refusal.code})", fields=(missing,) if missing else ())
+        super().__init__(kind, f"{where}: Tryton refused ({refusal.code})")
         self.refusal = refusal
         self.labels = labels
         self.whole = whole
@@ -92,9 +92,12 @@ async def call(session: Session, method: str, *params: Any, context: Row | None 
 async def rows(
     session: Session, model: str, domain: list[Any], limit: int | None, columns: tuple[str, ...]
 ) -> list[Row]:
-    """`search_read` in the order of the ids."""
+    """`search_read` in the order of the ids. A column the server does not know is `NeedsAttention` naming it."""
     asked = ["id", *(name for name in columns if name != "id")]
-    found = await call(session, f"model.{model}.search_read", domain, 0, limit, [["id", "ASC"]], asked)
+    try:
+        found = await call(session, f"model.{model}.search_read", domain, 0, limit, [["id", "ASC"]], asked)
+    except Fault as fault:
+        raise _read_error(fault, model, columns) from None
     if not isinstance(found, list) or not all(_has_id(row) for row in cast("list[Any]", found)):
         raise Temporary(f"{model}: the answer is no list of records")
     return sorted(cast("list[Row]", found), key=lambda row: row["id"])
@@ -125,6 +128,17 @@ def parent(row: Row, name: str) -> Row:
     """The record that a many2one column points to; empty if none."""
     found = row.get(f"{name}.")
     return cast("Row", found) if isinstance(found, dict) else {}
+
+
+def _read_error(fault: Fault, model: str, columns: tuple[str, ...]) -> NeedsAttention | Temporary:
+    """What a refused read means: a column that is not there, a broken server, or what the fault says."""
+    unknown = tuple(name for name in columns if fault.missing and fault.missing in name.split("."))
+    if fault.refusal.code == "server_error":
+        return Temporary(f"{model}: the server failed while reading")
+    if unknown or fault.missing == model:
+        why = f"{model}: Tryton has no such model or field"
+        return NeedsAttention(Attention.SCHEMA, why, do="activate the module or change the mapping", fields=unknown)
+    return fault
 
 
 def _path(told: Options) -> str:
@@ -165,8 +179,7 @@ def _fault(method: str, error: Any) -> Fault | Temporary:
         case ["UserWarning", [str(name), *_]]:
             return Fault(Refusal(kind=RefusalKind.REJECTED, code="UserWarning"), method, warning=name)
         case [str(text), *_] if _NAME.match(text):
-            why = Refusal(kind=RefusalKind.REJECTED, code="unknown_name", fields=(text.strip("'"),))
-            return Fault(why, method, missing=text.strip("'"))
+            return Fault(Refusal(kind=RefusalKind.REJECTED, code="unknown_name"), method, missing=text.strip("'"))
         case [str(), *_]:
             return Fault(Refusal(kind=RefusalKind.REJECTED, code="server_error"), method)
         case _:

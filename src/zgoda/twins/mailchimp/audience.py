@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from sortedcontainers import SortedList
 
 from zgoda.twins.faults import Fault, Switchboard
 from zgoda.twins.mailchimp.member import Member, hash_of, unique_id_of
+from zgoda.twins.ordered import Ordered, ordered
 
 Stamped = tuple[str, str]
 """A member's last change and hash."""
@@ -102,8 +102,8 @@ class Audience:
     changes: int = 0
 
     def __post_init__(self) -> None:
-        self.shown: SortedList[Stamped] = SortedList()
-        self.archived: SortedList[Stamped] = SortedList()
+        self.shown = ordered(Stamped)
+        self.archived = ordered(Stamped)
         self._by_contact: dict[str, str] = {}
         self._by_unique_id: dict[str, str] = {}
         self._by_creation: list[str] | None = None
@@ -204,7 +204,7 @@ class Audience:
             link("delete_permanent", "POST", f"/{hash}/actions/delete-permanent"),
         ]  # fmt: skip
 
-    def _order(self, member: Member) -> SortedList[Stamped]:
+    def _order(self, member: Member) -> Ordered[Stamped]:
         return self.archived if member.status == "archived" else self.shown
 
     def _note_change(self, membership: bool) -> None:

@@ -101,7 +101,8 @@ def _last_note(audience: Audience) -> Callable[[Member], Any]:
             return {}
         last = notes[-1]
         return {
-            "note_id": last["id"], "created_at": last["created_at"], "created_by": last["created_by"], "note": last["note"],
+            "note_id": last["id"], "created_at": last["created_at"], "created_by": last["created_by"],
+            "note": last["note"],
         }  # fmt: skip
 
     return show

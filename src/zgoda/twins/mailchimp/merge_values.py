@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, cast
 
 from zgoda.twins.mailchimp.audience import Audience, MergeField
-from zgoda.twins.mailchimp.problems import FieldErrors
+from zgoda.twins.mailchimp.problems import FieldErrors, too_long
 
 _BLANK = "This value should not be blank."
 _LONGEST_TEXT = 255
@@ -53,7 +53,7 @@ def _text(field: MergeField, value: Any) -> str:
         raise _Unfit("Data did not match any of the schemas described in anyOf.")
     text = str(value)
     if len(text) > _LONGEST_TEXT:
-        raise _Unfit(f"This value is too long. It should have {_LONGEST_TEXT} characters or less.")
+        raise _Unfit(too_long(_LONGEST_TEXT))
     return text
 
 

@@ -13,7 +13,7 @@ _GLOSSARY = "https://mailchimp.com/developer/marketing/docs/errors/"
 FieldErrors = list[dict[str, str]]
 
 
-class Problem(Exception):  # noqa: N818 - the vendor's word
+class Problem(Exception):
     """A call, or one member of a batch, refused."""
 
     def __init__(self, status: int, title: str, detail: str, errors: FieldErrors | None = None) -> None:
@@ -53,6 +53,15 @@ def invalid_fields(errors: FieldErrors) -> Problem:
     )
 
 
+def not_among(accepted: tuple[str, ...]) -> str:
+    """What the vendor says of a value outside a fixed set."""
+    return f"Data presented is not one of the accepted values: {', '.join(accepted)}."
+
+
+def too_long(most: int) -> str:
+    return f"This value is too long. It should have {most} characters or less."
+
+
 def wrong_method() -> Problem:
     return Problem(
         405, "Method Not Allowed", "The requested method and resource are not compatible. See the Allow header for "
@@ -70,7 +79,8 @@ def in_compliance_state(email: str) -> Problem:
 def forgotten(email: str) -> Problem:
     return Problem(
         400, "Forgotten Email Not Subscribed",
-        f"{email} was permanently deleted and cannot be re-imported. The contact must re-subscribe to get back on the list.",
+        f"{email} was permanently deleted and cannot be re-imported. "
+        "The contact must re-subscribe to get back on the list.",
     )  # fmt: skip
 
 

@@ -91,7 +91,8 @@ def retrieve_many(api: Api, call: Call, object: str) -> Reply:
     rows = [api.org.tables[spec.name].rows.get(full_id(id) or "") for id in ids]
     version = version_of(call)
     return json_reply(200, [
-        None if row is None or row.get("IsDeleted") else whole_record(api.org, spec, row, fields, version) for row in rows
+        None if row is None or row.get("IsDeleted") else whole_record(api.org, spec, row, fields, version)
+        for row in rows
     ])  # fmt: skip
 
 

@@ -72,7 +72,8 @@ def described(spec: ObjectSpec, version: str) -> dict[str, Any]:
 def _outline(spec: ObjectSpec, version: str) -> dict[str, Any]:
     path = f"/services/data/{version}/sobjects/{spec.name}"
     return {
-        "activateable": False, "associateEntityType": None, "associateParentEntity": None, "createable": spec.createable,
+        "activateable": False, "associateEntityType": None, "associateParentEntity": None,
+        "createable": spec.createable,
         "custom": False, "customSetting": False, "deepCloneable": False, "defaultImplementation": None,
         "deletable": spec.deletable, "deprecatedAndHidden": False, "extendedBy": None, "extendsInterfaces": None,
         "feedEnabled": True, "hasSubtypes": False, "implementedBy": None, "implementsInterfaces": None,

@@ -7,7 +7,7 @@ from typing import Any
 from zgoda.twins.exchange import Reply, json_reply
 
 
-class RowError(Exception):  # noqa: N818 - reads as what it is
+class RowError(Exception):
     """One record refused. `code` and `fields` are what the vendor reports."""
 
     def __init__(self, code: str, message: str, fields: tuple[str, ...] = ()) -> None:
@@ -28,7 +28,7 @@ class RowError(Exception):  # noqa: N818 - reads as what it is
         return body
 
 
-class CallError(Exception):  # noqa: N818 - reads as what it is
+class CallError(Exception):
     """A whole call refused, with the HTTP status to answer."""
 
     def __init__(self, status: int, code: str, message: str) -> None:

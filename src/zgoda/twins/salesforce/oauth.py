@@ -127,7 +127,8 @@ class Sessions:
         key = self.credentials.client_secret.encode()
         signature = hmac.new(key, (identity + issued_at).encode(), hashlib.sha256).digest()
         return {
-            "access_token": self.open(), "signature": base64.b64encode(signature).decode(), "scope": "api refresh_token",
+            "access_token": self.open(), "signature": base64.b64encode(signature).decode(),
+            "scope": "api refresh_token",
             "instance_url": base_url, "id": identity, "token_type": "Bearer", "issued_at": issued_at,
         }  # fmt: skip
 

@@ -197,6 +197,7 @@ class Org:
         self.tables["User"].put({
             "Id": id, "Username": username, "FirstName": given, "LastName": family, "Name": f"{given} {family}",
             "Email": username, "Alias": given[:8].lower(), "IsActive": True, "TimeZoneSidKey": "Europe/Warsaw",
-            "CreatedDate": now, "CreatedById": id, "LastModifiedDate": now, "LastModifiedById": id, "SystemModstamp": now,
+            "CreatedDate": now, "CreatedById": id, "LastModifiedDate": now, "LastModifiedById": id,
+            "SystemModstamp": now,
         })  # fmt: skip
         return id

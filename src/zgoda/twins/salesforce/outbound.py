@@ -97,11 +97,9 @@ class OutboundMessages:
             if value is not None and field is not None:
                 text = str(value).lower() if isinstance(value, bool) else _xml_time(field.type, str(value))
                 parts.append(f"<sf:{field.name}>{escape(text)}</sf:{field.name}>")
-        return (
-            f"<Notification><Id>{self._org.new_id('04l')}</Id>"
-            f'<sObject xsi:type="sf:{spec.name}" xmlns:sf="urn:sobject.enterprise.soap.sforce.com">{"".join(parts)}</sObject>'
-            "</Notification>"
-        )
+        kind = f'xsi:type="sf:{spec.name}" xmlns:sf="urn:sobject.enterprise.soap.sforce.com"'
+        id = self._org.new_id("04l")
+        return f"<Notification><Id>{id}</Id><sObject {kind}>{''.join(parts)}</sObject></Notification>"
 
 
 def _xml_time(type: str, text: str) -> str:

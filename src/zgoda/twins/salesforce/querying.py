@@ -181,7 +181,7 @@ def _computed(name: str, get: Callable[[Row], Any]) -> Callable[[Row, dict[str, 
 def _parent_value(
     org: Org, parents: tuple[FieldSpec, ...], field: FieldSpec, item: Chosen, version: str
 ) -> Callable[[Row, dict[str, Any]], None]:
-    """Puts a parent's field into nested objects, `"Account": {"attributes": …, "Name": …}`, or null without a parent."""
+    """Puts a parent's field into nested objects, `"Account": {"attributes": …, "Name": …}`; null without a parent."""
 
     getters: dict[str, Callable[[Row], Any] | None] = {}
 
@@ -194,7 +194,8 @@ def _parent_value(
         return None if get is None else get(parent)
 
     def add(row: Row, record: dict[str, Any]) -> None:
-        here, place, object = row, record, ""
+        here, object = row, ""
+        place: dict[str, Any] = record
         for relation in parents:
             name = relation.relationship or ""
             parent = org.stored_row(here.get(relation.stored, ""))

@@ -45,7 +45,8 @@ def bin_row(org: Org, writer: Writer, object: str, row: Row, extra: Row) -> Binn
                 org.put(child.child, {**kept, "SystemModstamp": now})
                 went.cleared.append((child.child, child_id, child.field))
     org.put(object, {
-        **row, **extra, "IsDeleted": True, "SystemModstamp": now, "LastModifiedDate": now, "LastModifiedById": writer.user,
+        **row, **extra, "IsDeleted": True, "SystemModstamp": now, "LastModifiedDate": now,
+        "LastModifiedById": writer.user,
     })  # fmt: skip
     org.tables[object].deletions.append((now, row["Id"]))
     org.binned[row["Id"]] = went

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sortedcontainers import SortedList
-
+from zgoda.twins.ordered import Ordered, ordered
 from zgoda.twins.salesforce.fields import ObjectSpec
 from zgoda.twins.salesforce.schema import followed
 
@@ -25,9 +24,9 @@ class Table:
     def __init__(self, spec: ObjectSpec) -> None:
         self.spec = spec
         self.rows: dict[str, Row] = {}
-        self.live: SortedList[Stamped] = SortedList()
-        self.bin: SortedList[Stamped] = SortedList()
-        self.ids: SortedList[str] = SortedList()
+        self.live = ordered(Stamped)
+        self.bin = ordered(Stamped)
+        self.ids = ordered(str)
         self.deletions: list[Stamped] = []
         self._keys = {f.name: dict[str, tuple[str, ...]]() for f in spec.fields.values() if f.key and f.name != "Id"}
         self._parents = {f.name: dict[str, set[str]]() for f in spec.fields.values() if followed(f)}
@@ -92,7 +91,7 @@ class Table:
         """All rows by id."""
         return (self.rows[id] for id in self.ids)
 
-    def _stamps(self, row: Row) -> SortedList[Stamped]:
+    def _stamps(self, row: Row) -> Ordered[Stamped]:
         return self.bin if row.get("IsDeleted") else self.live
 
     def _index(self, id: str, old: Row | None, new: Row) -> None:

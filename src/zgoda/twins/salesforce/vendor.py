@@ -15,9 +15,16 @@ from zgoda.twins.exchange import Call, Reply, json_reply
 from zgoda.twins.limits import Limits
 from zgoda.twins.routes import Handler, Routes, WrongMethod
 from zgoda.twins.salesforce import (
-    bulk_ingest, bulk_query, collection_calls, composite_calls, describe, limit_calls, query_calls, replication,
+    bulk_ingest,
+    bulk_query,
+    collection_calls,
+    composite_calls,
+    describe,
+    limit_calls,
+    query_calls,
+    replication,
     row_calls,
-)  # fmt: skip
+)
 from zgoda.twins.salesforce.api import Api
 from zgoda.twins.salesforce.edits import Edits
 from zgoda.twins.salesforce.errors import CallError, error_reply, not_found

@@ -69,7 +69,9 @@ def followed(field: FieldSpec) -> bool:
 CHILDREN: tuple[Child, ...] = tuple(
     Child(
         parent, spec.name, field.name,
-        _LIST_NAMES.get((spec.name, parent, field.name), f"{spec.plural}" if field.name in ("WhoId", "WhatId") else None),
+        _LIST_NAMES.get(
+            (spec.name, parent, field.name), spec.plural if field.name in ("WhoId", "WhatId") else None
+        ),
         (spec.name, field.name) in _CASCADES,
     )
     for spec in OBJECTS.values()

@@ -1,4 +1,4 @@
-"""Fields of tasks, events and e-mail messages; tasks and messages without a recording at hand (unverified in detail)."""
+"""Fields of tasks, events and e-mail messages; no recording of tasks and messages was at hand (unverified)."""
 
 TASK = """
     @system
