@@ -5,16 +5,16 @@
     with real.smtp_sink() as sink, real.odoo(smtp_port=sink.port) as crm:
         print(crm.url, crm.database, crm.user, crm.password)
 
-Every `with` gives a fresh server with a copy of a prepared database, on a free loopback port, and removes it at the end.
-The first use installs and prepares (a few minutes); later ones take seconds. See docs/real-servers.md.
+Every `with` gives a fresh server with a copy of a prepared database on a free loopback port, and removes both at its
+end. The first use installs and prepares (a few minutes); later ones take seconds. See docs/real-servers.md.
 """
 
 from tools.real.calls import CallRefused, OdooCalls, TrytonCalls
 from tools.real.instances import Server
-from tools.real.odoo import odoo
+from tools.real.odoo_server import odoo
 from tools.real.processes import ServerFailed
 from tools.real.smtp import Mail, Sink, smtp_sink
-from tools.real.tryton import tryton
+from tools.real.tryton_server import tryton
 
 __all__ = (
     "CallRefused",

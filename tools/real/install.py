@@ -4,9 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from uv import find_uv_bin
-
 from tools.real.cache import REPOSITORY, built
+from uv import find_uv_bin
 
 
 def requirements_of(server: str) -> Path:
@@ -22,14 +21,14 @@ def environment(server: str) -> Path:
 
     def install(folder: Path) -> None:
         python = sys.executable if sys.version_info[:2] == (3, 11) else "3.11"
-        _uv("venv", "--quiet", "--no-python-downloads", "--allow-existing", "--python", python, str(folder))
+        _uv("venv", "--no-python-downloads", "--allow-existing", "--python", python, str(folder))
         # The file is complete and pinned; Odoo's packages also name two dead dependencies that must not be looked for.
-        _uv("pip", "install", "--quiet", "--no-deps", "--require-hashes", "--python", str(folder), "-r", str(requirements))
+        _uv("pip", "install", "--no-deps", "--require-hashes", "--python", str(folder), "-r", str(requirements))
 
     return built(f"{server}-venv", [requirements], install)
 
 
 def _uv(*arguments: str) -> None:
-    done = subprocess.run([find_uv_bin(), *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run([find_uv_bin(), "--quiet", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"uv {' '.join(arguments[:2])} failed:\n{done.stderr[-2000:]}")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tools.real.cache import cache_folder
 from tools.real.processes import Process, is_running, spawn, stop
+
 from zgoda.db import embedded
 
 POSTGRES = "postgres"
@@ -87,16 +88,6 @@ def instance(kind: str) -> Generator[Instance]:
     finally:
         made.stop()
         shutil.rmtree(made.folder, ignore_errors=True)
-
-
-@contextmanager
-def at_work(folder: Path) -> Generator[Instance]:
-    """An instance in a folder that stays: for preparing a template."""
-    made = Instance(folder)
-    try:
-        yield made
-    finally:
-        made.stop()
 
 
 def clear_leftovers(place: Path) -> None:

@@ -12,9 +12,9 @@ import importlib
 import inspect
 import opcode
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
-# Byte code of 3.11 by what an expression may do with it, in the order of Odoo's three lists (each contains the one before).
+# Byte code of 3.11 by what an expression may do with it, in the order of Odoo's three lists: each contains the last.
 CONST_OPCODES = ("CACHE", "RESUME", "NOP", "COPY", "SWAP", "LIST_EXTEND", "LIST_TO_TUPLE", "SET_UPDATE", "DICT_UPDATE")
 EXPR_OPCODES = ("BINARY_OP", "IS_OP", "CONTAINS_OP", "DICT_MERGE", "EXTENDED_ARG")
 SAFE_OPCODES = (
@@ -34,7 +34,7 @@ def main() -> None:
 
 def restore_names() -> None:
     """Puts back standard library names that Odoo 11 and its libraries of that time import."""
-    for name in collections.abc.__all__:
+    for name in ("Callable", "Hashable", "Iterable", "Mapping", "MutableMapping", "MutableSet", "Sequence", "Set"):
         put_back(collections, name, getattr(collections.abc, name))
     put_back(base64, "encodestring", base64.encodebytes)
     put_back(base64, "decodestring", base64.decodebytes)
@@ -47,17 +47,22 @@ def put_back(module: Any, name: str, value: object) -> None:
         setattr(module, name, value)
 
 
-ArgSpec = collections.namedtuple("ArgSpec", "args varargs keywords defaults")  # noqa: PYI024 (that was its type)
+class ArgSpec(NamedTuple):
+    args: list[str]
+    varargs: str | None
+    keywords: str | None
+    defaults: tuple[object, ...] | None
 
 
-def getargspec(function: Any) -> Any:
+def getargspec(function: Any) -> ArgSpec:
     """inspect.getargspec as it was until Python 3.10."""
     spec = inspect.getfullargspec(function)
     return ArgSpec(spec.args, spec.varargs, spec.varkw, spec.defaults)
 
 
-def formatargspec(args: list[str], varargs: str | None, keywords: str | None, defaults: tuple[object, ...] | None) -> str:
+def formatargspec(*spec: Any) -> str:
     """inspect.formatargspec for functions without annotations, all that Odoo's cache decorator asks for."""
+    args, varargs, keywords, defaults = ArgSpec(*spec)
     plain = len(args) - len(defaults or ())
     parts = args[:plain] + [f"{name}={value!r}" for name, value in zip(args[plain:], defaults or (), strict=True)]
     if varargs:

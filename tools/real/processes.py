@@ -41,7 +41,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def spawn(name: str, command: Sequence[str | Path], folder: Path, environment: Mapping[str, str] | None = None) -> Process:
+def spawn(
+    name: str, command: Sequence[str | Path], folder: Path, environment: Mapping[str, str] | None = None
+) -> Process:
     """Starts the command in `folder`, its output in `NAME.log` there."""
     process = Process(name, 0, folder)
     with process.log.open("ab") as log:
@@ -98,8 +100,9 @@ def is_running(process: Process) -> bool:
     child = _children.get(process.pid)
     if child:
         return child.poll() is None
-    command = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(process.pid)], capture_output=True, text=True, check=False)
-    return str(process.folder) in command.stdout
+    ask = ["ps", "-ww", "-o", "args=", "-p", str(process.pid)]
+    command_line = subprocess.run(ask, capture_output=True, text=True, check=False).stdout
+    return str(process.folder) in command_line
 
 
 def _last_lines(process: Process) -> str:

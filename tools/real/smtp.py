@@ -7,11 +7,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
-from typing import cast
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
-
 from tools.real.processes import free_port
 
 
@@ -55,8 +53,8 @@ class Sink:
         with self._arrived:
             self._mails.clear()
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 (aiosmtpd's name)
-        message = cast(EmailMessage, email.message_from_bytes(envelope.original_content or b"", policy=email.policy.default))
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        message = email.message_from_bytes(envelope.original_content or b"", policy=email.policy.default)
         with self._arrived:
             self._mails.append(Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), message))
             self._arrived.notify_all()

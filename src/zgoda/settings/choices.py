@@ -91,20 +91,14 @@ def _check_otherwise(row: Row, faults: Faults) -> None:
         wanted = [key for key, used in (("default_in", reads(row)), ("default_out", writes(row))) if used]
         missing = [key for key in wanted if not _has(row, key)]
         if missing:
-            faults.add(
-                row.mark("otherwise"),
-                f"otherwise: default needs {' and '.join(missing)}",
-                f"for example {missing[0]}: other",
-            )
+            message = f"otherwise: default needs {' and '.join(missing)}"
+            faults.add(row.mark("otherwise"), message, f"for a blank write {missing[0]}: null")
     elif "default_in" in row.said or "default_out" in row.said:
         key = "default_in" if "default_in" in row.said else "default_out"
         faults.add(row.mark(key), f"{key} is only used with otherwise: default", "add otherwise: default")
     if not m.values and "otherwise" in row.said and m.otherwise != "keep":
-        faults.add(
-            row.mark("otherwise"),
-            f"otherwise: {m.otherwise} needs values",
-            "for example values: {Mr: male, Ms: female}",
-        )
+        hint = "for example values: {Mr: male, Ms: female}"
+        faults.add(row.mark("otherwise"), f"otherwise: {m.otherwise} needs values", hint)
 
 
 def _has(row: Row, key: str) -> bool:
@@ -122,10 +116,9 @@ def _check_total(row: Row, vendor: VendorField | None, faults: Faults) -> None:
         if missing := sorted(str(value) for value in wanted - ours):
             message = f"values lack our {', '.join(missing)}, which would be held and never written"
             faults.add(mark, message, "add the pairs, or write otherwise: default or keep")
-    if reads(row):
-        if missing := sorted(str(value) for value in _vendor_of(row, vendor) - theirs):
-            message = f"values lack the vendor's {', '.join(missing)}, which would be held and never read"
-            faults.add(mark, message, "add the pairs, or write otherwise: default or keep")
+    if reads(row) and (missing := sorted(str(value) for value in _vendor_of(row, vendor) - theirs)):
+        message = f"values lack the vendor's {', '.join(missing)}, which would be held and never read"
+        faults.add(mark, message, "add the pairs, or write otherwise: default or keep")
 
 
 def _canonical_of(row: Row) -> set[Any]:

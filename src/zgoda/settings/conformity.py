@@ -202,7 +202,7 @@ def _measured(node: Scalar, shape: Shape) -> _Read | None:
     value = node.value
     match shape:
         case Text():
-            fits = isinstance(value, str) and bool(re.fullmatch(shape.pattern or r"(?s).+", value))
+            fits = isinstance(value, str) and re.fullmatch(shape.pattern or r"(?s).+", value) is not None
             return _Read(value) if fits else None
         case Flag():
             return _Read(value) if isinstance(value, bool) else None
@@ -299,5 +299,5 @@ def _kind(value: Plain) -> str:
             return "boolean"
         case int() | float():
             return "number"
-        case str():
+        case _:
             return "text"

@@ -12,7 +12,7 @@ from zgoda.settings.conformity import conform
 from zgoda.settings.faults import Faults, Mark
 from zgoda.settings.nodes import Block, Listing, Node, Scalar
 from zgoda.settings.project import Role
-from zgoda.settings.references import read_reference
+from zgoda.settings.references import Reference, read_reference
 from zgoda.settings.shapes import (
     AnyOf,
     Duration,
@@ -128,9 +128,9 @@ def _setting_shape(setting: Setting) -> Shape:
     example = setting.example or ("" if setting.default is None else str(setting.default))
     match setting.default:
         case bool():
-            return Plain(kinds=frozenset({"boolean"}), references=True, example="true")
+            return Plain(kinds=frozenset({"boolean"}), example="true")
         case int() | float():
-            return Plain(kinds=frozenset({"number"}), references=True, example=example)
+            return Plain(kinds=frozenset({"number"}), example=example)
         case str():
             return Plain(kinds=frozenset({"text"}), references=True, example=example)
         case list() | tuple():
@@ -170,9 +170,7 @@ def read_account(name: str, node: Node, connectors: Mapping[str, Connector], fau
         branch=block.text("branch"),
         settings=read_settings(block.block("settings")),
         streams=streams,
-        listed=None
-        if listed is None
-        else {e.key.value: e.key.mark for e in listed.entries if isinstance(e.key.value, str)},
+        listed=None if listed is None else {str(entry.key.value): entry.key.mark for entry in listed.entries},
         poll_s={s.name: _number(chosen.get(s.name), "poll", poll_s) for s in streams},
         verify_s={s.name: _number(chosen.get(s.name), "verify", verify_s) for s in streams},
     )
@@ -209,12 +207,10 @@ def _streams(connector: Connector, settings: Mapping[str, Any], mark: Mark, faul
 def streams_of(connector: Connector, settings: Mapping[str, Any]) -> tuple[Stream, ...]:
     """A connector's streams for these settings, defaults filled in. References stand for themselves, as text: streams
     cannot depend on a secret."""
-    if isinstance(connector.streams, tuple):
+    if not callable(connector.streams):
         return connector.streams
     given = {setting.name: setting.default for setting in connector.settings if setting.default is not None}
-    said = {
-        name: value if isinstance(value, bool | int | float | list) else str(value) for name, value in settings.items()
-    }
+    said = {name: str(value) if isinstance(value, Reference) else value for name, value in settings.items()}
     return connector.streams({**given, **said})
 
 

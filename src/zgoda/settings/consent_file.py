@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from zgoda.model.values import CONSENT_PREFIX
+from zgoda.settings.faults import Mark
 from zgoda.settings.nodes import Block
 from zgoda.settings.project import ConsentNames
 from zgoda.settings.shapes import Form, Key, ListOf, Text
@@ -42,10 +43,10 @@ CONSENT_SHAPE: Final = Form(
 
 def read_consents(block: Block | None) -> ConsentNames:
     """The names of all consents that exist. Without the file: e-mail and phone marketing."""
-    said = block.words if block is not None else lambda _: ()
-    channels = said("channels") or DEFAULT_CHANNELS
-    purposes = said("purposes") or DEFAULT_PURPOSES
-    brands = said("brands")
+    said = block or Block(mark=Mark(file=CONSENT_FILE))
+    channels = said.words("channels") or DEFAULT_CHANNELS
+    purposes = said.words("purposes") or DEFAULT_PURPOSES
+    brands = said.words("brands")
     general = [f"{CONSENT_PREFIX}{channel}:{purpose}" for channel in channels for purpose in purposes]
     branded = [f"{name}:{brand}" for name in general for brand in brands]
     return ConsentNames(channels=channels, purposes=purposes, brands=brands, fields=(*general, *branded))

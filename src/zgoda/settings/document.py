@@ -125,7 +125,7 @@ class _Builder:
         if depth > DEEPEST:
             raise _TooMuch(mark, f"nested deeper than {DEEPEST} levels")
         if isinstance(event, AliasEvent):
-            return self._alias(str(event.anchor), mark)
+            return self._alias(str(cast("Any", event).anchor), mark)
         if event.tag not in (None, "!", "tag:yaml.org,2002:str"):
             self._faults.add(mark, "YAML tags (!…) are not used here", "remove the tag")
         before = self._values
@@ -136,8 +136,9 @@ class _Builder:
                 node = Block(mark=mark, entries=tuple(self._entries(depth)))
             case _:
                 node = self._scalar(event, mark)
-        if event.anchor:
-            self._anchors[str(event.anchor)] = (node, self._values - before + 1)
+        anchor: Any = event.anchor
+        if anchor:
+            self._anchors[str(anchor)] = (node, self._values - before + 1)
         return node
 
     def _alias(self, anchor: str, mark: Mark) -> Node:
@@ -174,7 +175,7 @@ class _Builder:
                 yield Entry(key=key, value=value)
 
     def _scalar(self, event: Any, mark: Mark) -> Scalar:
-        text = str(event.value)
+        text: str = event.value
         if any("\ud800" <= c <= "\udfff" for c in text):
             self._faults.add(mark, "half of a surrogate pair is no character")
             text = ""
@@ -213,7 +214,7 @@ def _resolved(text: str) -> Plain:
 
 def _in_plain_words(error: MarkedYAMLError, name: str) -> tuple[Mark, str, str]:
     """Never the parser's snippet: it would repeat what stands in the file, which may be a secret."""
-    at = error.problem_mark or error.context_mark
+    at: Any = error.problem_mark or error.context_mark  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     mark = Mark(file=name) if at is None else Mark(file=name, line=at.line + 1, column=at.column + 1)
     problem = str(error.problem or "this is not YAML")
     for pattern, message, hint in _PROBLEMS:

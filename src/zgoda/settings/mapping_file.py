@@ -13,7 +13,7 @@ from zgoda.model.entities import Entity
 from zgoda.settings.conformity import conform
 from zgoda.settings.connection_file import Account
 from zgoda.settings.expressions import examine, note_complaints
-from zgoda.settings.faults import Faults, Mark, nearest, shown
+from zgoda.settings.faults import Faults, Mark, shown
 from zgoda.settings.filters import filter_variables
 from zgoda.settings.mapping_shape import mapping_shape
 from zgoda.settings.meaning import check_rows, place_of
@@ -152,7 +152,5 @@ def check_consents(
         for plan in streams:
             for m in plan.maps:
                 if m.field.startswith("consent:") and m.field not in consents.fields:
-                    hint = (
-                        f"{nearest(m.field, consents.fields)}; name it here, or drop it in mappings/{connection}.yaml"
-                    )
+                    hint = f"name its channel and purpose here, or drop it in {MAPPINGS}/{connection}.yaml"
                     faults.add(mark, f"{connection}/{plan.stream} carries {m.field}, which does not exist", hint)

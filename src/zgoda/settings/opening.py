@@ -23,8 +23,7 @@ class Unresolved(Exception):
 def connection_settings(project: Project, name: str, environ: Environ, files: Files) -> dict[str, Any]:
     """A connection's settings with every reference resolved. Raises `Unresolved`.
 
-    Defaults are the connector's business (`zgoda.kit.connection` adds them). Where a setting is a number or a boolean,
-    so is the text a reference gives.
+    Defaults are the connector's business; `zgoda.kit.connection` adds them.
     """
     settings = project.connections[name].settings
     return {key: _resolved(value, f"{name}: {key}", project.folder, environ, files) for key, value in settings.items()}

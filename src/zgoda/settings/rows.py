@@ -32,11 +32,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 def rows_of(stream: Stream, entity: Entity, said: Block, consents: Iterable[str], faults: Faults) -> list[Row]:
     """All rows that hold for a stream. `said` is its part of the mapping file, empty if there is none."""
     own = {m.field: m for m in stream.mapping} if stream.entity == entity.name else {}
-    table = (
-        {}
-        if said.flag("only", False)
-        else {name: m for name, m in own.items() if name not in _dropped(said, own, faults)}
-    )
+    dropped = set(own) if said.flag("only", False) else _dropped(said, own, faults)
+    table = {name: m for name, m in own.items() if name not in dropped}
     known = [*entity.fields, *(consents if entity.name == "person" else ())]
     rows = {
         name: Row(map=m, field=field_of(entity, name), default=m)
@@ -100,7 +97,8 @@ def _unknown_field(name: str, entity: Entity, known: list[str]) -> tuple[str, st
 
 
 def _base(node: Block, default: Map | None, name: str) -> Map | None:
-    """What the user's keys are laid over. Another vendor field is another thing: nothing of the old row holds for it."""
+    """What the user's keys are laid over. Another vendor field is another thing: nothing of the old row holds for
+    it."""
     vendor = node.text("vendor")
     if default is not None and vendor in ("", default.vendor):
         return default

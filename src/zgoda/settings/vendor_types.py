@@ -31,8 +31,10 @@ def types_by_table(stream: Stream, entity: Entity) -> dict[str, FieldType]:
 def _type_in(m: Map, entity: Entity) -> FieldType | None:
     if not m.values:
         return field_of(entity, m.field).type
-    kinds = {type(vendor) for vendor, _ in m.values}
-    return {bool: T.BOOLEAN, int: T.INTEGER, str: T.CHOICE}.get(kinds.pop()) if len(kinds) == 1 else None
+    for kind, type in ((bool, T.BOOLEAN), (str, T.CHOICE)):
+        if all(isinstance(vendor, kind) for vendor, _ in m.values):
+            return type
+    return None
 
 
 def types_by_vendor(vendor: VendorObject) -> dict[str, FieldType]:

@@ -437,3 +437,227 @@ SELECT rule, count(*) FROM conflict GROUP BY 1
 -- Golden records known to more than one system, and pairs that might be one.
 SELECT (SELECT count(*) FROM (SELECT golden_id FROM link WHERE NOT gone GROUP BY golden_id HAVING count(DISTINCT source) > 1) AS m),
     (SELECT count(*) FROM suspicion WHERE state = 'open')
+
+-- name: state_counts
+-- Records by state for every stream.
+SELECT source, state, count(*) FROM record_state GROUP BY 1, 2
+
+-- name: reason_counts
+-- Why records are not in sync.
+SELECT source, state, reason, count(*) FROM record_state WHERE state <> 'in sync' AND reason IS NOT NULL GROUP BY 1, 2, 3
+
+-- name: inbox_counts
+-- What was read and waits to be reconciled.
+SELECT source, count(*) FROM inbox GROUP BY 1
+
+-- name: feed_times
+-- When streams were read.
+SELECT source, kind, read_at, complete_at FROM feed
+
+-- name: source_brakes
+-- Canaries and brakes.
+SELECT s.id, s.canary, b.tripped FROM source s LEFT JOIN brake b ON b.source = s.id AND b.kind = 'change'
+
+-- name: connection_states
+-- How connections stand.
+SELECT connection, status, reason, since, approved_at FROM connection_state
+
+-- name: trouble_counts
+-- What needs a person.
+SELECT (SELECT count(*) FROM conflict WHERE state = 'open'), (SELECT count(*) FROM delivery WHERE state = 'held'),
+    (SELECT count(*) FROM delivery WHERE state = 'dead'), (SELECT count(*) FROM suspicion WHERE state = 'open'),
+    (SELECT count(*) FROM orphan)
+
+-- name: list_deliveries
+-- Deliveries in some states, oldest first.
+SELECT d.id, d.source, d.golden_id, g.fields, d.op, d.state, d.reason, d.patch, d.prior, d.tries, d.created_at
+FROM delivery d JOIN golden g ON g.id = d.golden_id
+WHERE d.state = ANY(%(states)s) AND d.id > %(after)s ORDER BY d.id LIMIT %(limit)s
+
+-- name: list_conflicts
+-- Conflicts in some states, oldest first.
+SELECT c.id, c.golden_id, g.fields, c.field, c.kept, c.kept_source, c.lost, c.lost_source, c.rule, c.state, c.at
+FROM conflict c JOIN golden g ON g.id = c.golden_id
+WHERE c.state = ANY(%(states)s) AND c.id > %(after)s ORDER BY c.id LIMIT %(limit)s
+
+-- name: find_records
+-- Golden records by id, vendor id, address or name.
+SELECT g.id, g.entity, g.fields FROM golden g
+WHERE g.joined_into IS NULL AND (
+    g.id::text = %(text)s
+    OR EXISTS (SELECT 1 FROM link l WHERE l.golden_id = g.id AND l.vendor_id = %(text)s)
+    OR lower(g.fields->>'email') = lower(%(text)s)
+    OR lower(coalesce(g.fields->>'name', (g.fields->>'given_name') || ' ' || (g.fields->>'family_name'))) = lower(%(text)s))
+ORDER BY g.id LIMIT %(limit)s
+
+-- name: one_golden
+-- One golden record; the survivor if it was joined.
+WITH RECURSIVE chain AS (
+    SELECT id, joined_into FROM golden WHERE id = %(id)s
+    UNION SELECT g.id, g.joined_into FROM golden g JOIN chain c ON g.id = c.joined_into)
+SELECT g.id, g.entity, g.fields, g.claims FROM golden g JOIN chain c ON c.id = g.id WHERE g.joined_into IS NULL
+
+-- name: links_of_one
+-- What systems hold of one golden record.
+SELECT source, vendor_id, base, faults, gone, excluded FROM link WHERE golden_id = %(id)s ORDER BY source, vendor_id
+
+-- name: changes_of
+-- The history of one golden record.
+SELECT source, kind, fields, at FROM change WHERE golden_id = %(id)s ORDER BY id
+
+-- name: conflicts_of
+-- What was disagreed about one golden record.
+SELECT id, field, kept, kept_source, lost, lost_source, rule, state, at FROM conflict WHERE golden_id = %(id)s ORDER BY id
+
+-- name: deliveries_of
+-- What systems were told about one golden record.
+SELECT id, source, op, patch, state, reason, created_at, settled_at FROM delivery WHERE golden_id = %(id)s ORDER BY id
+
+-- name: states_of
+-- The state of one golden record in every system.
+SELECT source, state, reason FROM record_state WHERE golden_id = %(id)s
+
+-- name: approve_held
+-- Let held deliveries go.
+UPDATE delivery SET state = 'pending', reason = 'approved', due_us = 0 WHERE id = ANY(%(ids)s::bigint[]) AND state = 'held'
+RETURNING id
+
+-- name: reject_held
+-- Refuse held deliveries.
+UPDATE delivery SET state = 'filtered', reason = 'rejected: ' || coalesce(reason, ''), settled_at = %(now)s
+WHERE id = ANY(%(ids)s::bigint[]) AND state = 'held' RETURNING golden_id, source, op, patch
+
+-- name: revive_golden
+-- A record whose deletion was refused lives on.
+UPDATE golden SET gone = false WHERE id = ANY(%(ids)s::bigint[])
+
+-- name: agree_to_differ
+-- A system keeps its own values after a refusal, until the record changes.
+UPDATE link l SET agreed = coalesce(l.agreed, '{}') || r.patch
+FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (g bigint, s smallint, patch jsonb)
+WHERE l.golden_id = r.g AND l.source = r.s AND NOT l.gone
+
+-- name: redeliver_all
+-- Try everything dead or failing again.
+UPDATE delivery SET state = 'pending', due_us = 0, tries = 0 WHERE state IN ('dead', 'failing') RETURNING golden_id
+
+-- name: redeliver_some
+-- Try some dead or failing deliveries again.
+UPDATE delivery SET state = 'pending', due_us = 0, tries = 0
+WHERE id = ANY(%(ids)s::bigint[]) AND state IN ('dead', 'failing') RETURNING golden_id
+
+-- name: forget_faults
+-- Parked fields get another chance.
+UPDATE link l SET agreed = (SELECT jsonb_object_agg(a.key, a.value) FROM jsonb_each(l.agreed) AS a WHERE NOT l.faults ? a.key),
+    faults = NULL
+WHERE l.faults IS NOT NULL AND (%(all)s OR l.golden_id = ANY(%(ids)s::bigint[])) RETURNING l.golden_id
+
+-- name: one_conflict
+-- An open conflict, locked.
+SELECT golden_id, field, kept, lost FROM conflict WHERE id = %(id)s AND state = 'open' FOR UPDATE
+
+-- name: close_conflict
+-- A person has decided.
+UPDATE conflict SET state = 'decided', decided_by = %(by)s WHERE id = %(id)s
+
+-- name: entity_of
+-- What kind of thing a golden record is.
+SELECT entity FROM golden WHERE id = %(id)s
+
+-- name: changes_of_run
+-- What a run changed in golden records, newest first.
+SELECT c.golden_id, g.entity, c.fields FROM change c JOIN golden g ON g.id = c.golden_id
+WHERE c.run = %(run)s AND c.kind = 'edit' ORDER BY c.id DESC
+
+-- name: creates_of_run
+-- Records a run created in systems and that are still there.
+SELECT d.golden_id, d.source, d.vendor_id FROM delivery d
+JOIN link l ON l.source = d.source AND l.vendor_id = d.vendor_id AND NOT l.gone
+WHERE d.run = %(run)s AND d.op = 'create' AND d.state = 'applied'
+
+-- name: deletes_of_run
+-- How many records a run deleted in systems.
+SELECT count(*) FROM delivery WHERE run = %(run)s AND op = 'delete' AND state = 'applied'
+
+-- name: hold_deletes
+-- Propose to delete what a run created; a person must say yes.
+WITH marked AS (
+    UPDATE link l SET excluded = 'created by a run that was undone'
+    FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (g bigint, s smallint, v text)
+    WHERE l.source = r.s AND l.vendor_id = r.v RETURNING l.golden_id, l.source, l.vendor_id, l.base)
+INSERT INTO delivery (source, golden_id, vendor_id, op, patch, prior, lane, state, reason, created_at)
+SELECT source, golden_id, vendor_id, 'delete', '{}', base, 1, 'held', %(reason)s, %(now)s FROM marked
+ON CONFLICT (source, golden_id) WHERE state IN ('pending', 'inflight', 'held', 'failing', 'dead') DO NOTHING
+
+-- name: forget_gone_link
+-- Forget that a record was deleted in a system, so that it is created there again.
+DELETE FROM link WHERE golden_id = %(id)s AND source = %(source)s AND gone RETURNING vendor_id
+
+-- name: set_switch
+-- Flip a switch on.
+INSERT INTO switch (name, value, set_at, set_by) VALUES (%(name)s, %(value)s::jsonb, %(now)s, %(by)s)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value, set_at = excluded.set_at, set_by = excluded.set_by
+
+-- name: drop_switch
+-- Flip a switch off.
+DELETE FROM switch WHERE name = %(name)s
+
+-- name: pause_connection
+-- An operator stops a connection.
+INSERT INTO connection_state (connection, status, reason, since) VALUES (%(connection)s, 'paused', %(reason)s, %(now)s)
+ON CONFLICT (connection) DO UPDATE SET status = 'paused', reason = excluded.reason, since = excluded.since
+
+-- name: resume_connection
+-- A connection goes on.
+UPDATE connection_state SET status = 'active', reason = '', since = %(now)s WHERE connection = %(connection)s
+
+-- name: restart_canary
+-- A stopped canary starts again with its first records.
+UPDATE source SET canary = 'first', canary_since = %(now)s WHERE id = ANY(%(sources)s) AND canary = 'stopped'
+
+-- name: approve_connections
+-- The first sync of some connections may run.
+INSERT INTO connection_state (connection, approved_at) SELECT c, %(now)s FROM unnest(%(connections)s::text[]) AS t (c)
+ON CONFLICT (connection) DO UPDATE SET approved_at = coalesce(connection_state.approved_at, excluded.approved_at)
+
+-- name: start_run
+-- A run begins.
+INSERT INTO run (kind, started_at) VALUES (%(kind)s, %(now)s) RETURNING id
+
+-- name: end_run
+-- A run ended; its result is derived from its rows.
+UPDATE run SET ended_at = %(now)s, report = %(report)s::jsonb, result = CASE
+    WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.run = %(id)s AND d.state IN ('failing', 'dead')) THEN 'failing rows'
+    WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.run = %(id)s AND d.state = 'held') THEN 'held rows'
+    WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.run = %(id)s AND d.state IN ('pending', 'inflight')) THEN 'pending rows'
+    WHEN %(troubled)s THEN 'troubled' ELSE 'ok' END
+WHERE id = %(id)s RETURNING result
+
+-- name: load_plan
+-- A plan by its number.
+SELECT report, ended_at FROM run WHERE id = %(id)s AND kind = 'plan'
+
+-- name: register_sources
+-- Make sure every stream of every connection has an id; a changed mapping starts a new canary.
+INSERT INTO source (connection, stream, entity) SELECT c, s, e FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (c text, s text, e text)
+ON CONFLICT (connection, stream) DO NOTHING
+
+-- name: load_sources
+-- The ids of streams.
+SELECT connection, stream, id, mapping_version FROM source
+
+-- name: save_mapping_versions
+-- Remember the mappings in force; a changed one starts a new canary, and everything is looked at again.
+UPDATE source s SET mapping_version = r.v, canary = 'first', canary_since = %(now)s
+FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (id smallint, v text) WHERE s.id = r.id AND s.mapping_version <> r.v
+
+-- name: runs_kind
+-- Recent runs.
+SELECT id, kind, started_at, ended_at, result, report FROM run ORDER BY id DESC LIMIT %(limit)s
+
+-- name: claim_account
+-- The account a connection stands for; the first one seen stays.
+INSERT INTO connection_state (connection, account) VALUES (%(connection)s, %(account)s)
+ON CONFLICT (connection) DO UPDATE SET account = CASE WHEN connection_state.account = '' THEN excluded.account
+    ELSE connection_state.account END
+RETURNING account

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from zgoda.twins.exchange import Call
 from zgoda.twins.faults import Fault, Switchboard
@@ -42,7 +42,7 @@ def _rewritten(value: Any, rewrite: Callable[[str, Fault], str], fault: Fault) -
     if isinstance(value, str):
         return value if "@" in value else rewrite(value, fault)
     if isinstance(value, dict):
-        return {k: _rewritten(v, rewrite, fault) for k, v in value.items()}
+        return {k: _rewritten(v, rewrite, fault) for k, v in cast(dict[str, Any], value).items()}
     return value
 
 

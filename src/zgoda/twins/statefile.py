@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -29,6 +29,6 @@ def load_state(path: Path) -> dict[str, Any] | None:
         saved = msgspec.msgpack.decode(path.read_bytes())
     except msgspec.DecodeError as error:
         raise ValueError(f"{path.name} is no twin state: {error}") from error
-    if not isinstance(saved, dict) or saved.get("version") != _VERSION:
+    if not isinstance(saved, dict) or cast(dict[str, Any], saved).get("version") != _VERSION:
         raise ValueError(f"{path.name} is of another version")
-    return saved["state"]
+    return cast(dict[str, Any], saved)["state"]

@@ -117,7 +117,8 @@ class World:
     def people(self) -> Iterator[Person]:
         """Everybody, colleagues next to each other."""
         draw = random.Random(f"people {self.seed}").random  # noqa: S311 - an invented world, not secrets
-        company_no, left, taken = -1, 0, set[str]()
+        company_no, left = -1, 0
+        taken: set[str] = set()
         for number in range(self.size):
             employed = draw() < _SHARE_EMPLOYED
             if employed and left == 0:

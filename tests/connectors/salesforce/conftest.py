@@ -36,7 +36,9 @@ class Desk:
         stream = self.stream(name)
         return Mapping(stream.mapping, ENTITIES[stream.entity], CONNECTOR.dialect)
 
-    async def read(self, name: str, how: str, cursor: Any = None, *, size: int = 100, pages: int = 10_000) -> list[Page]:
+    async def read(
+        self, name: str, how: str, cursor: Any = None, *, size: int = 100, pages: int = 10_000
+    ) -> list[Page]:
         """At most so many pages of `read_all`, `read_changes` or `read_deletes`."""
         reading = Reading(fields=self.fields(name), cursor=cursor, page_size=size)
         got: list[Page] = []

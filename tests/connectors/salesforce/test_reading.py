@@ -23,7 +23,9 @@ def contacts(number: int, stamp: str | None = None) -> list[dict[str, Any]]:
     return [{"LastName": f"Łoś {n}", "Email": f"p{n}@example.org", **stamps} for n in range(number)]
 
 
-@pytest.mark.parametrize(("records", "size", "pages"), [(0, 100, 1), (1, 100, 1), (200, 100, 3), (199, 100, 2), (250, 2000, 1)])
+@pytest.mark.parametrize(
+    ("records", "size", "pages"), [(0, 100, 1), (1, 100, 1), (200, 100, 3), (199, 100, 2), (250, 2000, 1)]
+)
 async def test_a_full_read_gives_every_record_once(desk: Desk, records: int, size: int, pages: int):
     desk.twin.load("Contact", contacts(records))
     got = await desk.read("contacts", "read_all", size=size)

@@ -120,8 +120,9 @@ def _remember(before: Place, after: Place | None, now: datetime) -> Place | None
 
 
 def _rest(place: Place, newest: datetime, now: datetime) -> Place:
-    """Where the next walk starts when this one is at its end."""
-    since = max(place.since, newest - LATE, now - CLOCKS_DIFFER)
+    """Where the next walk starts when this one is at its end. A stamp from the future would hide all that follows, so
+    none is believed beyond `now`."""
+    since = min(now, max(place.since, newest - LATE, now - CLOCKS_DIFFER))
     return Place(since=since if place.again is None else min(since, place.again))
 
 

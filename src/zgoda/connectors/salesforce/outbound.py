@@ -50,7 +50,8 @@ def receive(settings: Any, delivery: Delivery) -> list[Hint]:
     message.read(delivery.body)
     if [id[:15] for id in message.organizations] != [expected[:15]]:
         raise Forged("a message of another organisation")
-    return [Hint(stream=stream, id=id) for kind, id in message.records for stream in STREAMS.get(kind, ())]
+    records = dict.fromkeys(message.records)
+    return [Hint(stream=stream, id=id) for kind, id in records for stream in STREAMS.get(kind, ())]
 
 
 class _Message:

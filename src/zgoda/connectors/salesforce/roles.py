@@ -3,7 +3,7 @@ the records of `OpportunityContactRole`, of which one per deal is primary."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import msgspec
 
@@ -57,18 +57,18 @@ async def _roles(session: Session, deals: list[str]) -> list[Row]:
     return found.records
 
 
-def _changes(w: Write, roles: list[Row]) -> Iterable[Write]:
-    """What to do to the roles of one deal; the vendor itself takes the mark from the contact that was primary."""
-    mine = [role for role in roles if str(role.get("OpportunityId"))[:15] == w.id[:15]]
-    contact = w.values["ContactId"]
-    if not contact:
-        primary = [role for role in mine if role.get("IsPrimary") is True]
-        return [Write(key=f"{n}/{w.key}", op="delete", id=str(role["Id"])) for n, role in enumerate(primary)]
-    for role in mine:
-        if str(role.get("ContactId"))[:15] == str(contact)[:15]:
-            return [Write(key=f"0/{w.key}", op="update", id=str(role["Id"]), values={"IsPrimary": True})]
-    values = {"OpportunityId": w.id, "ContactId": contact, "IsPrimary": True}
-    return [Write(key=f"0/{w.key}", op="create", values=values)]
+def _changes(w: Write, roles: list[Row]) -> Iterator[Write]:
+    """What to do to the roles of one deal. A contact that is primary no more keeps its role."""
+    contact = str(w.values["ContactId"] or "")
+    wanted = contact[:15]
+    for number, role in enumerate(role for role in roles if str(role.get("OpportunityId"))[:15] == w.id[:15]):
+        primary = bool(wanted) and str(role.get("ContactId"))[:15] == wanted
+        if primary is not role.get("IsPrimary"):
+            yield Write(key=f"{number}/{w.key}", op="update", id=str(role["Id"]), values={"IsPrimary": primary})
+        wanted = "" if primary else wanted
+    if wanted:
+        values = {"OpportunityId": w.id, "ContactId": contact, "IsPrimary": True}
+        yield Write(key=f"new/{w.key}", op="create", values=values)
 
 
 def _without_contact(w: Write) -> Write:

@@ -32,12 +32,11 @@ Send: TypeAlias = Callable[[SObject, Session, list[Write]], Awaitable[list[Recei
 
 
 class _Result(msgspec.Struct, frozen=True):
-    """One record's outcome in a collection. On upsert `created` is told."""
+    """One record's outcome in a collection."""
 
     success: bool
     id: str | None = None
     errors: list[Any] = []
-    created: bool | None = None
 
 
 async def write(sobject: SObject, session: Session, writes: list[Write]) -> list[Receipt]:
@@ -76,7 +75,7 @@ def _unfit(sobject: SObject, w: Write) -> Receipt | None:
 def _calls(sobject: SObject, session: Session, writes: list[Write]) -> list[tuple[Send, list[Write]]]:
     keyed = sobject.keyed and session.settings.get("interaction_key_field")
     plans: list[tuple[Send, int, list[Write]]] = [
-        (_upsert if keyed else _create, COLLECTION, [w for w in writes if w.op == "create"]),
+        (_create_keyed if keyed else _create, COLLECTION, [w for w in writes if w.op == "create"]),
         (_update_locked, COMPOSITE, [w for w in writes if w.op == "update" and _http_date(w.expected)]),
         (_update, COLLECTION, [w for w in writes if w.op == "update" and not _http_date(w.expected)]),
         (_delete, COLLECTION, [w for w in writes if w.op == "delete"]),
@@ -89,15 +88,21 @@ async def _create(sobject: SObject, session: Session, writes: list[Write]) -> li
     return await _collection(sobject, session, "POST", "/composite/sobjects", records, writes)
 
 
-async def _upsert(sobject: SObject, session: Session, writes: list[Write]) -> list[Receipt]:
-    """Creates by an external id made of the values: the same interaction is never written twice."""
+async def _create_keyed(sobject: SObject, session: Session, writes: list[Write]) -> list[Receipt]:
+    """Creates with an external id made of the values, so that the same interaction is never written twice: a twin is
+    the record itself. (An upsert would try to update it, which not all its fields allow.)"""
     field = str(session.settings["interaction_key_field"])
     unique = {interaction_key(w.values): w for w in reversed(writes)}
     records = [_typed(sobject, w) | {field: key} for key, w in unique.items()]
-    path = f"/composite/sobjects/{sobject.name}/{field}"
-    receipts = await _collection(sobject, session, "PATCH", path, records, list(unique.values()))
-    of_key = dict(zip(unique, receipts, strict=True))
-    return [msgspec.structs.replace(of_key[interaction_key(w.values)], key=w.key) for w in writes]
+    first = list(unique.values())
+    receipts = await _collection(sobject, session, "POST", "/composite/sobjects", records, first)
+    made = {key: _itself(receipt) for key, receipt in zip(unique, receipts, strict=True)}
+    return [msgspec.structs.replace(made[interaction_key(w.values)], key=w.key) for w in writes]
+
+
+def _itself(receipt: Receipt) -> Receipt:
+    twin = receipt.refusal.moved_to if receipt.refusal else ""
+    return Receipt(key=receipt.key, id=twin, created=False) if twin else receipt
 
 
 async def _update(sobject: SObject, session: Session, writes: list[Write]) -> list[Receipt]:
@@ -149,7 +154,7 @@ def _receipt(sobject: SObject, w: Write, result: _Result) -> Receipt:
     id = result.id or ""
     if not is_id(id) or (w.op != "create" and id[:15] != w.id[:15]):
         raise Temporary("a result names no record or another one", executed=True)
-    return Receipt(key=w.key, id=id, created=result.created is not False)
+    return Receipt(key=w.key, id=id)
 
 
 def _part_receipt(sobject: SObject, w: Write, part: Part | None) -> Receipt:

@@ -1,7 +1,7 @@
-"""Interactions, written as notes on the party: Tryton has no activities, and a note is what its users read and search.
+"""Interactions, written as notes on the party: Tryton has no activities, and a note is what its users read.
 
-The last line of a note is a mark made of what it says, so the same interaction is never written twice and is found again
-after a lost answer. Notes are only written; those that people write are none of our business.
+The last line of a note is a mark made of what it says, so the same interaction is never written twice and is found
+again after a lost answer. Notes are only written; those that people write are none of our business.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from zgoda.connectors.tryton.kinds import LOCK, STAMP, Kind, Virtual
 from zgoda.connectors.tryton.options import Options
 from zgoda.connectors.tryton.rpc import rows
 from zgoda.connectors.tryton.values import whole
-from zgoda.connectors.tryton.writes import Step, Unfit, carry_out, record_number, settled
+from zgoda.connectors.tryton.writes import Step, Unfit, carry_out, settled
 from zgoda.kit.spec import Lookup, Receipt, Row, Session, Write
 
 NOTE: Final = "ir.note"
@@ -29,7 +29,7 @@ _LINES: Final = {
     "subject": "Subject",
     "url": "Address",
 }
-_MARK: Final = re.compile(r"^\[zgoda:([0-9a-f]{32})\]$", re.M)
+_MARK: Final = re.compile(r"\n\[zgoda:([0-9a-f]{32})\]\s*\Z")
 
 
 def _line(name: str) -> Virtual:
@@ -65,17 +65,13 @@ NOTES: Final = Kind(
 
 
 async def write(session: Session, writes: list[Write]) -> list[Receipt]:
-    """Write the notes that are not there yet."""
+    """Write the notes that are not there yet, each once."""
     there = await find(session, [Lookup(key=w.key, values=w.values) for w in writes if w.op == "create"])
-    steps: list[Step] = []
-    first: dict[str, str] = {}
-    for w in writes:
-        try:
-            steps.append(_step(w, there.get(w.key), first))
-        except Unfit as unfit:
-            steps.append(settled(w, unfit))
-    receipts = {receipt.key: receipt for receipt in await carry_out(session, NOTE, [s for s in steps if s.write])}
-    return [msgspec.structs.replace(receipts[first.get(w.key, w.key)], key=w.key) for w in writes]
+    first: dict[tuple[str, str], str] = {}
+    same = {w.key: first.setdefault((_resource(w.values), mark(w.values)), w.key) for w in writes}
+    steps = [_step(w, there.get(w.key)) for w in writes if same[w.key] == w.key or w.op != "create"]
+    receipts = {receipt.key: receipt for receipt in await carry_out(session, NOTE, steps)}
+    return [receipts.get(w.key) or msgspec.structs.replace(receipts[same[w.key]], key=w.key) for w in writes]
 
 
 async def find(session: Session, lookups: list[Lookup]) -> dict[str, str]:
@@ -100,13 +96,12 @@ def mark(values: Row) -> str:
     return hashlib.blake2b(msgspec.json.encode(told), digest_size=16).hexdigest()
 
 
-def _step(w: Write, there: str | None, first: dict[str, str]) -> Step:
+def _step(w: Write, there: str | None) -> Step:
     if w.op != "create":
-        record_number(w)
-        raise Unfit("unknown_field", "message")
+        return settled(w, Unfit("written_once"))
     resource = _resource(w.values)
     if not resource:
-        raise Unfit("bad_value", "person")
+        return settled(w, Unfit("bad_value", "person"))
     if there:
         return Step(write=w, receipt=Receipt(key=w.key, id=there, created=False))
     return Step(write=w, values={"resource": resource, "message": _message(w.values)})

@@ -1,7 +1,7 @@
 """Mailing lists and who is on them.
 
-A subscription belongs to an address, not to a party: the person is the live party with that e-mail address (the oldest, if
-several share it).
+A subscription belongs to an address, not to a party: the person is the live party with that e-mail address (the oldest,
+if several share it).
 """
 
 from __future__ import annotations
@@ -85,7 +85,9 @@ async def write_subscriptions(kind: Kind, session: Session, writes: list[Write])
     current = {str(one["id"]): one for one in await _records(session, [["id", "in", numbers]])} if numbers else {}
     addresses = await _addresses(session, writes)
     wanted = sorted({email for email in addresses.values() if email})
-    there = {(str(one.get("email")), one.get("list_")): one for one in await _records(session, [["email", "in", wanted]])}
+    there = {
+        (str(one.get("email")), one.get("list_")): one for one in await _records(session, [["email", "in", wanted]])
+    }
     steps: list[Step] = []
     for w in writes:
         try:

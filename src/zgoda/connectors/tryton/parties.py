@@ -1,6 +1,7 @@
 """People and organisations: both are parties. Tryton has no flag that tells them apart, so categories do.
 
-E-mail, telephone and address are sub-records; the row shows the first active one of each kind, as Tryton's own screens do.
+E-mail, telephone and address are sub-records; the row shows the first active one of each kind, as Tryton's own
+screens do.
 """
 
 from __future__ import annotations

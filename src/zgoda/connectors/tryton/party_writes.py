@@ -96,7 +96,9 @@ async def _values(kind: Kind, session: Session, values: Row, record: Row) -> Row
     row = await typed(session, PARTY, {name: value for name, value in values.items() if name not in special})
     if any(name in values for name in _NAMES):
         row["name"] = _name(values, record, options(session).name_order)
-    mechanisms = [command for type in MECHANISMS if type in values for command in _mechanism(type, values[type], record)]
+    mechanisms = [
+        command for type in MECHANISMS if type in values for command in _mechanism(type, values[type], record)
+    ]
     if mechanisms:
         row["contact_mechanisms"] = mechanisms
     address = values.get("address")
@@ -179,4 +181,3 @@ def _or_refused(step: Step, refusals: dict[str, Refusal]) -> Step:
         return step
     told = Refusal(kind=why.kind, code=why.code, message="the consent could not be held", fields=(CONSENT,))
     return Step(write=step.write, receipt=refused(step.write, told))
-

@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 from zgoda.kit.convert import Unconvertible, parse_instant
 from zgoda.kit.errors import Temporary
 
+_PARTS: Final = ("year", "month", "day", "hour", "minute", "second", "microsecond")
 EPOCH: Final = "1970-01-01T00:00:00.000000Z"
 
 
@@ -59,16 +60,14 @@ def whole(value: Any) -> int:
 
 
 def _read_moment(parts: dict[str, Any]) -> str:
-    names = ("year", "month", "day", "hour", "minute", "second", "microsecond")
-    found = datetime(*(parts[name] for name in names), tzinfo=UTC)
+    found = datetime(*(parts[name] for name in _PARTS), tzinfo=UTC)
     return found.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _spell_moment(at: datetime) -> dict[str, Any]:
     return {
         "__class__": "datetime",
-        **{"year": at.year, "month": at.month, "day": at.day},
-        **{"hour": at.hour, "minute": at.minute, "second": at.second, "microsecond": at.microsecond},
+        **{name: getattr(at, name) for name in _PARTS},
     }
 
 

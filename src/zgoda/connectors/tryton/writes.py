@@ -44,6 +44,7 @@ _WHY: Final = {
     "missing_record": "there is no such record",
     "changed": "changed meanwhile",
     "opt_out_kept": "the record is an opt-out and is kept",
+    "written_once": "notes are written once and never changed",
     "no_email": "the person has no e-mail address in Tryton",
     "opted_out": "the address has opted out of this list",
 }
@@ -51,9 +52,7 @@ _WHY: Final = {
 _Send: TypeAlias = Callable[[list[Step]], Awaitable[list[Receipt]]]
 
 
-async def carry_out(
-    session: Session, model: str, steps: list[Step], *, context: Row | None = None
-) -> list[Receipt]:
+async def carry_out(session: Session, model: str, steps: list[Step], *, context: Row | None = None) -> list[Receipt]:
     """Do the steps; one receipt each. Raises only while nothing is done yet."""
 
     async def create(part: list[Step]) -> list[Receipt]:

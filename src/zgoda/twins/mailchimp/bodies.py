@@ -50,7 +50,7 @@ def check_member(body: dict[str, Any]) -> None:
     errors: FieldErrors = []
     for name, value in body.items():
         if name in _KINDS and not isinstance(value, _KINDS[name][0]):
-            found = _NAMES.get(cast(type, type(value)), "object")
+            found = _NAMES.get(value.__class__, "object")
             errors.append({"field": name, "message": f"Schema describes {_KINDS[name][1]}, {found} found instead"})
     if errors:
         raise invalid_fields(errors)

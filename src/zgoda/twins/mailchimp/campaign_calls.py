@@ -75,7 +75,13 @@ def delete_campaign(account: Account, call: Call, campaign_id: str) -> Reply:
 def show_content(account: Account, call: Call, campaign_id: str) -> Reply:
     content = campaign_of(account, campaign_id).content
     html, text = content.get("html", ""), content.get("plain_text", "")
-    body = {"variate_contents": [], "plain_text": text, "html": html, "archive_html": html, "_links": []}
+    body: dict[str, Any] = {
+        "variate_contents": [],
+        "plain_text": text,
+        "html": html,
+        "archive_html": html,
+        "_links": [],
+    }
     return cut_reply(call, body)
 
 
@@ -140,7 +146,8 @@ def send_campaign(account: Account, author: Author, campaign: Campaign) -> None:
 
 def recipients_of(account: Account, campaign: Campaign) -> list[Member]:
     audience = account.audience(campaign.list_id)
-    segment_id = (campaign.recipients.get("segment_opts") or {}).get("saved_segment_id")
+    options: dict[str, Any] = campaign.recipients.get("segment_opts") or {}
+    segment_id = options.get("saved_segment_id")
     if segment_id in audience.segments:
         return members_of(audience, audience.segments[segment_id])
     return [member for member in audience.members.values() if member.status == "subscribed"]

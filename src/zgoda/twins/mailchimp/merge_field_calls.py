@@ -105,7 +105,14 @@ def _field(audience: Audience, id: str) -> MergeField:
 
 
 def _shown(audience: Audience, field: MergeField) -> dict[str, Any]:
-    options = {"default_country": 0, "phone_format": "", "date_format": "", "choices": [], "size": 0, **field.options}
+    options: dict[str, Any] = {
+        "default_country": 0,
+        "phone_format": "",
+        "date_format": "",
+        "choices": [],
+        "size": 0,
+        **field.options,
+    }
     return {
         "merge_id": field.id, "tag": field.tag, "name": field.name, "type": field.type, "required": field.required,
         "default_value": field.default, "public": field.public, "display_order": field.order, "options": options,

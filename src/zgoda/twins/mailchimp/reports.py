@@ -90,7 +90,7 @@ def email_activity_of(account: Account, call: Call, campaign_id: str, subscriber
 
 def unsubscribed(account: Account, call: Call, campaign_id: str) -> Reply:
     campaign = _sent_campaign(account, campaign_id)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "email_id": sent.hash, "email_address": sent.email, "merge_fields": {}, "vip": False,
             "timestamp": sent.unsubscribed_at, "reason": sent.reason, "campaign_id": campaign.id,
@@ -132,7 +132,7 @@ def click_details_of(account: Account, call: Call, campaign_id: str, link_id: st
 
 def click_members(account: Account, call: Call, campaign_id: str, link_id: str) -> Reply:
     campaign = _sent_campaign(account, campaign_id)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "email_id": sent.hash, "email_address": sent.email, "clicks": len(clicks), "campaign_id": campaign.id,
             "url_id": link_id, "list_id": campaign.list_id, "contact_status": "", "_links": [],

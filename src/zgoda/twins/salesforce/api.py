@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -55,7 +55,7 @@ def body_of(call: Call) -> dict[str, Any]:
         raise CallError(
             400, "JSON_PARSER_ERROR", "The HTTP entity body is required, but this request has no entity body."
         )
-    return body
+    return cast(dict[str, Any], body)
 
 
 def version_of(call: Call) -> str:

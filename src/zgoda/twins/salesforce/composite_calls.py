@@ -112,7 +112,7 @@ def _looked_up(path: str, answers: dict[str, Any]) -> Any:
     value: Any = answers
     for step in re.findall(r"[^.\[\]]+", path):
         try:
-            value = value[int(step)] if isinstance(value, list) else value[step]
+            value = cast(list[Any], value)[int(step)] if isinstance(value, list) else value[step]
         except (KeyError, IndexError, TypeError, ValueError):
             raise CallError(
                 400,

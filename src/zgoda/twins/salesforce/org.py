@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -142,7 +142,7 @@ class Org:
             self._attempt.before.append((table, id, before))
 
     @contextmanager
-    def attempt(self) -> Iterator[Attempt]:
+    def attempt(self) -> Generator[Attempt]:
         """Changes made inside are kept, unless `roll_back` is called with what this yields."""
         if self._attempt is not None:
             raise CallError(400, "INVALID_INPUT", "all-or-none calls cannot be nested")

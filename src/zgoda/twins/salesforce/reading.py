@@ -55,7 +55,7 @@ def resolve(org: Org, spec: ObjectSpec, path: tuple[str, ...]) -> Resolved | Non
         id = row.get(key)
         object = BY_PREFIX.get(id[:3]) if id else None
         step = steps.get(object) if object else None
-        parent = org.tables[object].rows.get(id) if object and step is not None else None
+        parent = org.stored_row(id) if id and step is not None else None
         return None if parent is None or step is None else step.get(parent)
 
     return Resolved(found[0].field, through, (relation, *found[0].parents))

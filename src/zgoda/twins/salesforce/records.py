@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from zgoda.twins.exchange import Call
 from zgoda.twins.record_faults import strike_record
@@ -120,10 +120,10 @@ def _taken(org: Org, writer: Writer, spec: ObjectSpec, values: dict[str, Any], c
         if not _writeable(org, writer, field, creating):
             raise RowError("INVALID_FIELD_FOR_INSERT_UPDATE", _FORBIDDEN.format(field.name), (field.name,))
         kept = stored(field, value)
-        if kept is None and field.type == "boolean":
-            kept = False
         if kept is not None and field.type == "reference":
             check_reference(org, field, kept)
+        elif kept is None and field.type == "boolean":
+            kept = False
         taken[field.stored] = kept
     return taken
 
@@ -139,7 +139,7 @@ def _by_relation(org: Org, spec: ObjectSpec, name: str, value: Any) -> tuple[Fie
     field = spec.relation(name)
     if field is None or not isinstance(value, dict):
         raise RowError("INVALID_FIELD", f"No such column '{name}' on sobject of type {spec.name}")
-    wanted = {k: v for k, v in value.items() if k != "attributes"}
+    wanted = {k: v for k, v in cast(dict[str, Any], value).items() if k != "attributes"}
     for parent in field.refers:
         for key, sought in wanted.items():
             key_field = org.tables[parent].spec.field(key)

@@ -53,7 +53,7 @@ class Conditions:
 
     def resolve(self, path: tuple[str, ...], at: int) -> Resolved:
         """Raises CallError INVALID_FIELD."""
-        if len(path) > 1 and path[0].lower() in (self._query.alias.lower() or None, self._query.object.lower()):
+        if len(path) > 1 and path[0].lower() in (self._query.alias.lower(), self._query.object.lower()):
             path = path[1:]
         found = resolve(self._org, self._spec, path)
         if found is None:
@@ -133,7 +133,7 @@ class Conditions:
             return _includes(found.get, node)
         read = _comparable(found.field, found.get)
         if node.within is not None:
-            wanted = {value for value in self._lookup(node.within) if value is not None}
+            wanted: set[Any] = set(self._lookup(node.within))
         else:
             wanted = {self._wanted(node, value, found.field) for value in node.values}
         if node.operator == "in":
@@ -289,7 +289,7 @@ def _no_column(path: tuple[str, ...], spec: ObjectSpec) -> str:
             "relationship, be sure to append the '__r' after the custom relationship name."
         )
     return (
-        f"No such column '{path[0]}' on entity '{spec.name}'. If you are attempting to use a custom field, be sure to "
+        f"No such column '{'.'.join(path)}' on entity '{spec.name}'. If you are attempting to use a custom field, be sure to "
         "append the '__c' after the custom field name. Please reference your WSDL or the describe call for the "
         "appropriate names."
     )

@@ -7,12 +7,12 @@ from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 from zgoda.connectors.tryton.directory import MAIL_LIST, company_context
-from zgoda.connectors.tryton.kinds import ABSENT, ANY, LOCK, STAMP, Domain, Kind, Virtual
+from zgoda.connectors.tryton.kinds import ABSENT, ANY, LOCK, Domain, Kind, Virtual
 from zgoda.connectors.tryton.options import Options, options
 from zgoda.connectors.tryton.parties import place_of
 from zgoda.connectors.tryton.reads import records_by_id
 from zgoda.connectors.tryton.rpc import ids, parent
-from zgoda.connectors.tryton.values import vendor_value, whole
+from zgoda.connectors.tryton.values import vendor_value
 from zgoda.connectors.tryton.writes import (
     Step,
     Unfit,
@@ -74,7 +74,7 @@ def _of_type(told: Options) -> Domain:
 
 
 def _reverse(record: Row, told: Options) -> Removed | None:
-    """Every relation shows twice, there and back; the one that was made has the even id. Other types are none of ours."""
+    """Every relation shows twice, there and back; the one that was made has the even id. Other types do not count."""
     if record["id"] % 2 == 0 and parent(record, "type").get("name") == told.employment_relation:
         return None
     return Removed(id=str(record["id"]))
@@ -151,6 +151,7 @@ async def find(kind: Kind, words: Words, session: Session, lookups: list[Lookup]
         except Unfit:
             continue
         domain: Domain = [[name, "=", value] for name, value in values.items()]
+        domain += [ANY] if domain and kind.model == RELATION else []
         matching = [id for id in await ids(session, kind.model, domain) if id not in taken] if domain else []
         if matching:
             taken.add(matching[-1])
@@ -163,9 +164,9 @@ async def _step(kind: Kind, words: Words, session: Session, w: Write, record: Ro
         if w.op == "create":
             return Step(write=w, values=await words(session, w.values, {}))
         number = record_number(w)
-        if record is None and w.op == "delete":
-            return Step(write=w, receipt=Receipt(key=w.key, id=w.id))
-        if record is None or (kind.archives and record.get("active", True) in (0, False)):
+        if record is None or not record.get("active", True):
+            if w.op == "delete":
+                return Step(write=w, receipt=Receipt(key=w.key, id=w.id))
             raise Unfit("missing_record", kind=RefusalKind.GONE)
         if any(record.get(LOCK) != stamp for stamp in expected_locks(w).values()):
             raise Unfit("changed", kind=RefusalKind.STALE)

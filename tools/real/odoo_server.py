@@ -1,16 +1,16 @@
 """Odoo 11 Community as CRM and e-mail marketing; its database is a PostgreSQL server of its own per instance."""
 
+import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict
-
 from tools.real import odoo_shim
 from tools.real.cache import built
 from tools.real.calls import OdooCalls
 from tools.real.install import environment, requirements_of
-from tools.real.instances import POSTGRES, Instance, Server, at_work, copy_tree, instance
+from tools.real.instances import POSTGRES, Instance, Server, copy_tree, instance
 from tools.real.processes import free_port, run, wait_until_ready
 
 KIND = "odoo"
@@ -42,12 +42,15 @@ def template() -> Path:
 
 
 def _prepare(folder: Path) -> None:
-    with at_work(folder) as here:
-        run("odoo-init", [*_command(here, free_port()), "-i", ",".join(MODULES), "--stop-after-init"], folder)
+    with instance(KIND) as here:
+        run("odoo-init", [*_command(here, free_port()), "-i", ",".join(MODULES), "--stop-after-init"], here.folder)
         calls = _calls(_start(here))
         # The welcome mail would otherwise be the first thing in every sink.
         calls.call("mail.mail", "unlink", calls.call("mail.mail", "search", []))
         calls.call("res.users", "write", [calls.user_id], {"email": "admin@example.test"})
+        here.stop()
+        for part in (POSTGRES, FILES):
+            shutil.move(here.folder / part, folder)
 
 
 def _start(here: Instance) -> Server:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tools.real.cache import built
 from tools.real.calls import TrytonCalls
 from tools.real.install import environment, requirements_of
-from tools.real.instances import Instance, Server, at_work, instance
+from tools.real.instances import Instance, Server, instance
 from tools.real.processes import free_port, run, wait_until_ready
 
 KIND = "tryton"
@@ -38,14 +38,18 @@ def template() -> Path:
 
 
 def _prepare(folder: Path) -> None:
-    (folder / f"{DATABASE}.sqlite").touch()
-    (folder / "password").write_text(PASSWORD)
-    config = _write_config(folder, free_port(), UNUSED_PORT)
-    admin = environment(KIND) / "bin" / "trytond-admin"
-    command = [admin, "-c", config, "-d", DATABASE, "--email", "admin@example.test", "-u", *MODULES, "--activate-dependencies"]
-    run("trytond-admin", command, folder, {"TRYTONPASSFILE": str(folder / "password")})
-    with at_work(folder) as here:
+    with instance(KIND) as here:
+        database = here.folder / f"{DATABASE}.sqlite"
+        database.touch()
+        password = here.folder / "password"
+        password.write_text(PASSWORD)
+        config = _write_config(here.folder, free_port(), UNUSED_PORT)
+        admin = [environment(KIND) / "bin" / "trytond-admin", "-c", config, "-d", DATABASE]
+        modules = ["--email", "admin@example.test", "--activate-dependencies", "-u", *MODULES]
+        run("trytond-admin", [*admin, *modules], here.folder, {"TRYTONPASSFILE": str(password)})
         _set_up_company(_start(here, UNUSED_PORT))
+        here.stop()
+        shutil.move(database, folder)
 
 
 def _start(here: Instance, smtp_port: int) -> Server:
