@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,7 @@ from zgoda.kit.connection import Connection, open_connection
 from zgoda.kit.errors import Attention, ConnectorError, NeedsAttention
 from zgoda.kit.spec import Connector, Identity
 from zgoda.model.clock import Chance, Clock, SystemChance, SystemClock
+from zgoda.ops.kill import is_stopped
 from zgoda.settings.compilation import compile_setup
 from zgoda.settings.load import load_project
 from zgoda.settings.opening import connection_settings, read_secret_file, store_url
@@ -79,7 +81,9 @@ async def open_hub(store: Store, only: Iterable[str] | None = None) -> AsyncGene
     """Open the connections (all, or only some) and give the engine its ports."""
     names = list(only) if only is not None else list(store.project.connections)
     async with AsyncExitStack() as stack:
-        connections = {name: await stack.enter_async_context(connect(store.project, name, store.clock)) for name in names}
+        connections = {
+            name: await stack.enter_async_context(connect(store.project, name, store.clock)) for name in names
+        }
         yield Hub(db=store.pool, setup=store.setup, clock=store.clock, chance=store.chance, connections=connections)
 
 
@@ -88,7 +92,8 @@ async def connect(project: Project, name: str, clock: Clock) -> AsyncGenerator[C
     """One open connection, its secrets resolved now and kept nowhere else."""
     settings = connection_settings(project, name, os.environ, read_secret_file)
     connector = CONNECTORS[project.connections[name].connector]
-    async with open_connection(name, connector, settings, clock) as connection:
+    halted = partial(is_stopped, project.folder, name)
+    async with open_connection(name, connector, settings, clock, halted=halted) as connection:
         yield connection
 
 
@@ -106,7 +111,9 @@ async def check_accounts(store: Store, hub: Hub) -> dict[str, Identity | Connect
             row = await tx.row(SQL["claim_account"], {"connection": name, "account": identity.account})
         if row and row[0] != identity.account:
             message = f"this is account {identity.account!r}, but its records were synced with account {row[0]!r}"
-            found[name] = NeedsAttention(Attention.ACCOUNT, message, do="use another connection name for another account")
+            found[name] = NeedsAttention(
+                Attention.ACCOUNT, message, do="use another connection name for another account"
+            )
         else:
             found[name] = identity
     return found
@@ -131,5 +138,3 @@ async def sync_once(store: Store, hub: Hub, *, full: bool, tell: Tell | None = N
         params = {"id": run, "now": store.clock.now(), "report": report, "troubled": bool(cycle.troubles)}
         ended = await tx.row(SQL["end_run"], params)
     return Synced(run=run, result=ended[0] if ended else "", cycle=cycle)
-
-

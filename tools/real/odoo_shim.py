@@ -5,6 +5,7 @@ Nothing of Odoo is patched: only names that Python removed since 3.6 come back, 
 since then are added to the lists of Odoo's expression check. Loopback tests only: Odoo 11 gets no security fixes.
 """
 
+import ast
 import base64
 import collections
 import collections.abc
@@ -34,12 +35,15 @@ def main() -> None:
 
 def restore_names() -> None:
     """Puts back standard library names that Odoo 11 and its libraries of that time import."""
-    for name in ("Callable", "Hashable", "Iterable", "Mapping", "MutableMapping", "MutableSet", "Sequence", "Set"):
+    for name in dir(collections.abc):
         put_back(collections, name, getattr(collections.abc, name))
     put_back(base64, "encodestring", base64.encodebytes)
     put_back(base64, "decodestring", base64.decodebytes)
     put_back(inspect, "getargspec", getargspec)
     put_back(inspect, "formatargspec", formatargspec)
+    # The page templates are compiled from syntax trees, which have had two more required lists since 3.8.
+    put_back(ast.arguments, "posonlyargs", [])
+    put_back(ast.Module, "type_ignores", [])
 
 
 def put_back(module: Any, name: str, value: object) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -32,7 +32,13 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
 
 @asynccontextmanager
 async def open_connection(
-    name: str, connector: Connector, settings: Mapping[str, Any], clock: Clock, *, used_today: int = 0
+    name: str,
+    connector: Connector,
+    settings: Mapping[str, Any],
+    clock: Clock,
+    *,
+    used_today: int = 0,
+    halted: Callable[[], bool] | None = None,
 ) -> AsyncGenerator[Connection]:
     """Open a connection; `settings` have their secrets resolved. No call is made before the first use, except what the
     connector's own `open` needs."""
@@ -44,7 +50,7 @@ async def open_connection(
         connector=aiohttp.TCPConnector(limit=max(limits.concurrent, 1) * 2), auto_decompress=True
     )
     try:
-        http = ConnectionHttp(client, str(given.get("base_url") or ""), pacer, clock)
+        http = ConnectionHttp(client, str(given.get("base_url") or ""), pacer, clock, halted=halted)
         session = await connector.open(http, given, clock)
         streams = connector.streams if isinstance(connector.streams, tuple) else connector.streams(given)
         yield Connection(

@@ -6,7 +6,7 @@ No URL with a query, no body and no header ever gets into a log or an error; err
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -126,7 +126,10 @@ class ConnectionHttp:
         auth: Auth | None = None,
         lane: Lane = Lane.LIVE,
         timeout_s: float = 60.0,
+        halted: Callable[[], bool] | None = None,
     ) -> None:
+        """`halted` is the kill switch: asked right before each request, after any waiting for a turn."""
+        self._halted = halted
         self._client = client
         self._base_url = base_url.rstrip("/")
         self._pacer = pacer
@@ -192,6 +195,8 @@ class ConnectionHttp:
         path = url.partition("://")[2].partition("/")[2].partition("?")[0]
         where = f"{method} /{path}"
         async with self._pacer.admit(self._lane, of):
+            if self._halted is not None and self._halted():
+                raise Temporary(f"{where}: not sent, the kill switch is on")
             try:
                 async with self._client.request(
                     method,
@@ -225,7 +230,14 @@ class ConnectionHttp:
 
     def _copy(self, *, lane: Lane, auth: Auth) -> ConnectionHttp:
         return ConnectionHttp(
-            self._client, self._base_url, self._pacer, self._clock, auth=auth, lane=lane, timeout_s=self._timeout_s
+            self._client,
+            self._base_url,
+            self._pacer,
+            self._clock,
+            auth=auth,
+            lane=lane,
+            timeout_s=self._timeout_s,
+            halted=self._halted,
         )
 
 

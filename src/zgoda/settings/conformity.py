@@ -167,7 +167,7 @@ class _Read(msgspec.Struct, frozen=True):
 
 
 def _word(node: Scalar, shape: Word, faults: Faults) -> _Read | None:
-    if node.value in shape.options and isinstance(node.value, str):
+    if node.value in shape.options:
         return _Read(node.value)
     faults.add(node.mark, f"there is no {shape.of} {shown(node.value)}", nearest(str(node.value), shape.options))
     return None

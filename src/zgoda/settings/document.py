@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -62,7 +62,7 @@ def parse_document(text: str, name: str, faults: Faults) -> Node | None:
         faults.add(limit.mark, str(limit))
         return None
     except MarkedYAMLError as error:
-        faults.add(*_in_plain_words(error, name))
+        faults.add(*_in_plain_words(cast("Any", error), name))
         return None
     except (YAMLError, ValueError, OverflowError):
         faults.add(Mark(file=name), "this is not YAML")
@@ -124,21 +124,20 @@ class _Builder:
         self._count(1, mark)
         if depth > DEEPEST:
             raise _TooMuch(mark, f"nested deeper than {DEEPEST} levels")
-        if isinstance(event, AliasEvent):
-            return self._alias(str(cast("Any", event).anchor), mark)
+        kind: Any = event.__class__  # compared, not narrowed to: ruamel's events have no types
+        if kind is AliasEvent:
+            return self._alias(str(event.anchor), mark)
         if event.tag not in (None, "!", "tag:yaml.org,2002:str"):
             self._faults.add(mark, "YAML tags (!…) are not used here", "remove the tag")
         before = self._values
-        match event:
-            case SequenceStartEvent():
-                node: Node = Listing(mark=mark, items=tuple(self._items(depth)))
-            case MappingStartEvent():
-                node = Block(mark=mark, entries=tuple(self._entries(depth)))
-            case _:
-                node = self._scalar(event, mark)
-        anchor: Any = event.anchor
-        if anchor:
-            self._anchors[str(anchor)] = (node, self._values - before + 1)
+        if kind is SequenceStartEvent:
+            node: Node = Listing(mark=mark, items=tuple(self._items(depth)))
+        elif kind is MappingStartEvent:
+            node = Block(mark=mark, entries=tuple(self._entries(depth)))
+        else:
+            node = self._scalar(event, mark)
+        if event.anchor:
+            self._anchors[str(event.anchor)] = (node, self._values - before + 1)
         return node
 
     def _alias(self, anchor: str, mark: Mark) -> Node:
@@ -212,9 +211,9 @@ def _resolved(text: str) -> Plain:
     return text
 
 
-def _in_plain_words(error: MarkedYAMLError, name: str) -> tuple[Mark, str, str]:
+def _in_plain_words(error: Any, name: str) -> tuple[Mark, str, str]:
     """Never the parser's snippet: it would repeat what stands in the file, which may be a secret."""
-    at: Any = error.problem_mark or error.context_mark  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    at = error.problem_mark or error.context_mark
     mark = Mark(file=name) if at is None else Mark(file=name, line=at.line + 1, column=at.column + 1)
     problem = str(error.problem or "this is not YAML")
     for pattern, message, hint in _PROBLEMS:

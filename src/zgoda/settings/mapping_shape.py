@@ -122,15 +122,24 @@ def mapping_shape(title: str, streams: tuple[Stream, ...], entities: Mapping[str
 
 def stream_shape(stream: Stream, entities: Mapping[str, Entity], fields: tuple[str, ...] = ()) -> Form:
     """The shape of one stream. With `fields`, rows may name only those (for editors; the loader knows more)."""
+    return _stream_shape(stream.name, stream.entity, entities, fields)
+
+
+def generic_stream_shape() -> Form:
+    """The shape of a stream nobody knows, for the documentation."""
+    return _stream_shape("a stream", "the connector's", {}, ())
+
+
+def _stream_shape(name: str, entity: str, entities: Mapping[str, Entity], fields: tuple[str, ...]) -> Form:
     field: Shape = Word(of="field", options=fields) if fields else Text(of="a field", example="given_name")
     return Form(
-        of=f"the mapping of {stream.name}",
+        of=f"the mapping of {name}",
         keys=(
             Key(
                 name="entity",
                 shape=Word(of="entity", options=tuple(entities)),
                 meaning="What a record of this stream is",
-                default=stream.entity,
+                default=entity,
             ),
             Key(
                 name="filter",

@@ -36,8 +36,8 @@ Policies: TypeAlias = Mapping[str, Mapping[str, Policy]]
 
 
 def read_policies(block: Block, entities: Mapping[str, Entity], faults: Faults) -> Policies:
-    """The policy of every field: its own, else the entity's default, else the overall one (each only where it fits the
-    field's type), else the built-in one. `block` conforms."""
+    """The policy of every field: its own, else the entity's default, else the overall one (each only where it suits the
+    field), else the built-in one. `block` conforms."""
     overall = _checked_default(block, faults)
     return {name: _of_entity(entity, block.block(name), overall, faults) for name, entity in entities.items()}
 
@@ -57,8 +57,8 @@ def _of_entity(entity: Entity, block: Block, overall: Block | None, faults: Faul
         if isinstance(said, Block):
             policies[name] = _own(said, field, faults)
         else:
-            fitting = (d for d in (default, overall) if d is not None and _fits(_word(d), field))
-            chosen = next(fitting, None)
+            suiting = (d for d in (default, overall) if d is not None and _suits(_word(d), field))
+            chosen = next(suiting, None)
             policies[name] = built_in(field) if chosen is None else _BUILDERS[_word(chosen)](chosen, field)
     return policies
 
@@ -103,6 +103,17 @@ def _word(said: Block) -> str:
 
 def _fits(word: str, field: Field) -> bool:
     return field.type in FITS[word]
+
+
+def _suits(default: str, field: Field) -> bool:
+    """Whether a default holds for a field. `most_recent` leaves sets and ordered choices their built-in policies, which
+    lose less."""
+    special = field.type is FieldType.SET or bool(field.order)
+    return (
+        _fits(default, field)
+        and not (default == "most_recent" and special)
+        and (default != "ratchet" or bool(field.order))
+    )
 
 
 def _check_steps(said: Block, field: Field, faults: Faults) -> None:

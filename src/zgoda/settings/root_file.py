@@ -23,23 +23,34 @@ DEFAULT_STORE: Final = ".zgoda/db"
 ADDRESS: Final = r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):\d{1,5}"
 NAME: Final = r"[a-z][a-z0-9_]{0,62}"
 
+
+def _brake(name: str, meaning: str) -> Key:
+    """A key for an attribute of `Brakes`; durations are written without the attribute's unit."""
+    value = getattr(Brakes(), name)
+    if name.endswith("_s"):
+        return Key(name=name[:-2], shape=Duration(), meaning=meaning, default=f"{value / 60:g}m")
+    if isinstance(value, float):
+        return Key(name=name, shape=Share(), meaning=meaning, default=f"{value * 100:g}%")
+    return Key(name=name, shape=Whole(), meaning=meaning, default=str(value))
+
+
 BRAKES: Final = (
-    Key(name="delete_floor", shape=Whole(), meaning="So many deletions in the window always pass", default="20"),
-    Key(name="delete_share", shape=Share(), meaning="Above this part of the known records, all wait", default="0.5%"),
-    Key(name="delete_ceiling", shape=Whole(), meaning="Never more deletions than this in the window", default="500"),
-    Key(name="delete_window", shape=Duration(), meaning="The window deletions are counted in", default="1h"),
-    Key(name="delete_of_known", shape=Share(), meaning="Never more than this part of all records", default="20%"),
-    Key(name="change_floor", shape=Whole(), meaning="So many changed records in the window always pass", default="50"),
-    Key(name="change_share", shape=Share(), meaning="Above this part of records changed, all wait", default="5%"),
-    Key(name="field_share", shape=Share(), meaning="The same for one field", default="20%"),
-    Key(name="clear_share", shape=Share(), meaning="The same for fields that are cleared", default="1%"),
-    Key(name="one_value_share", shape=Share(), meaning="The same for one value written everywhere", default="1%"),
-    Key(name="change_window", shape=Duration(), meaning="The window changes are counted in", default="1h"),
-    Key(name="canary", shape=Whole(), meaning="Records to try first after a change of the rules", default="50"),
-    Key(name="canary_share", shape=Share(), meaning="The same, as a part of all records", default="1%"),
-    Key(name="canary_errors", shape=Share(), meaning="More errors than this among them, and all wait", default="2%"),
-    Key(name="oscillations", shape=Whole(), meaning="A field that goes to and fro so often waits", default="4"),
-    Key(name="oscillation_window", shape=Duration(), meaning="The window that is counted in", default="1h"),
+    _brake("delete_floor", "So many deletions in the window always pass"),
+    _brake("delete_share", "Above this part of the known records, all deletions wait"),
+    _brake("delete_ceiling", "Never more deletions than this in the window"),
+    _brake("delete_window_s", "The window deletions are counted in"),
+    _brake("delete_of_known", "Never more deletions than this part of the known records"),
+    _brake("change_floor", "So many changed records in the window always pass"),
+    _brake("change_share", "Above this part of the known records changed, all wait"),
+    _brake("field_share", "The same for one field"),
+    _brake("clear_share", "The same for values that are cleared"),
+    _brake("one_value_share", "The same for one value that comes into many records"),
+    _brake("change_window_s", "The window changes are counted in"),
+    _brake("canary", "Records to try first after a change of the rules"),
+    _brake("canary_share", "Then this part of all records"),
+    _brake("canary_errors", "More errors than this part among them, and the rest waits"),
+    _brake("oscillations", "A field that changes so often in the window waits for a person"),
+    _brake("oscillation_window_s", "The window such changes are counted in"),
 )
 
 CUSTOM_FIELD: Final = Form(

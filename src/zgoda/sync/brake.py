@@ -107,7 +107,7 @@ async def weigh_brakes(tx: Transaction, desk: Desk, setup: Setup) -> None:
 def _count(desk: Desk) -> dict[int, Counts]:
     by_source: dict[int, Counts] = {}
     for change in desk.changes:
-        if change.source is None or change.kind == "new":
+        if change.source is None or change.kind in ("new", "tie"):
             continue
         counts = by_source.setdefault(change.source, Counts())
         if change.kind == "gone":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 import msgspec
 
@@ -34,6 +35,8 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     chance: Chance
     connections: Mapping[str, Connection]
+    under_way: set[int] = msgspec.field(default_factory=set[int])
+    """Deliveries some round of this process is waiting for: not to be mistaken for lost ones."""
 
 
 class Cycle(msgspec.Struct, kw_only=True):
@@ -51,6 +54,10 @@ class Cycle(msgspec.Struct, kw_only=True):
     troubles: dict[str, str] = msgspec.field(default_factory=dict[str, str])
 
 
+def _nobody(what: str, source: Source | None, count: int) -> None:
+    return
+
+
 async def run_cycle(
     hub: Hub, *, full: bool, run: int | None, deliveries: bool = True, tell: Tell | None = None
 ) -> Cycle:
@@ -61,11 +68,13 @@ async def run_cycle(
     async with asyncio.TaskGroup() as tasks:
         for connection in hub.connections.values():
             tasks.create_task(loops.once(_pull(hub, connection, cycle, told, full=full, run=run)))
-        tasks.create_task(loops.until_quiet("reconcile", lambda: _reconcile(hub, cycle, told, run)))
+        tasks.create_task(loops.until_quiet("reconcile", lambda: reconcile_all(hub, cycle, told, run=run)))
         for connection in hub.connections.values():
             name = f"deliver {connection.name}"
             if deliveries:
-                tasks.create_task(loops.until_quiet(name, lambda c=connection: _deliver(hub, c, cycle, told)))
+                for lanes in (Lane.LIVE, Lane.BACKFILL):
+                    step = partial(_deliver, hub, connection, cycle, told, lanes)
+                    tasks.create_task(loops.until_quiet(f"{name} {lanes.name}", step))
             tasks.create_task(
                 loops.until_quiet(f"hints {connection.name}", lambda c=connection: _hints(hub, c, cycle, run))
             )
@@ -118,10 +127,6 @@ class _Loops:
             await self._wake.wait()
 
 
-def _nobody(what: str, source: Source | None, count: int) -> None:
-    return
-
-
 async def _pull(hub: Hub, connection: Connection, cycle: Cycle, tell: Tell, *, full: bool, run: int | None) -> None:
     for source in hub.setup.of_connection(connection.name):
         stream = connection.streams[source.stream.name]
@@ -156,7 +161,8 @@ async def _was_read(hub: Hub, source: Source) -> bool:
     return bool(row and row[2])
 
 
-async def _reconcile(hub: Hub, cycle: Cycle, tell: Tell, run: int | None) -> int:
+async def reconcile_all(hub: Hub, cycle: Cycle, tell: Tell = _nobody, *, run: int | None) -> int:
+    """Empty the inbox, parents before children. Returns how many lines were taken."""
     taken = 0
     for entity in hub.setup.entities:
         while (done := await reconcile(hub.db, hub.setup, hub.clock, entity.name, run=run)).taken:
@@ -181,12 +187,12 @@ async def _hints(hub: Hub, connection: Connection, cycle: Cycle, run: int | None
     return rows
 
 
-async def _deliver(hub: Hub, connection: Connection, cycle: Cycle, tell: Tell) -> int:
+async def _deliver(hub: Hub, connection: Connection, cycle: Cycle, tell: Tell, lanes: Lane) -> int:
     claimed = 0
     for source in hub.setup.of_connection(connection.name):
         if not source.may or connection.streams[source.stream.name].write is None:
             continue
-        done = await _deliver_source(hub, connection, source)
+        done = await deliver_source(hub, connection, source, lanes)
         claimed += done.claimed
         cycle.applied += done.applied
         cycle.refused += done.refused
@@ -199,11 +205,21 @@ async def _deliver(hub: Hub, connection: Connection, cycle: Cycle, tell: Tell) -
     return claimed
 
 
-async def _deliver_source(hub: Hub, connection: Connection, source: Source) -> Delivered:
+async def deliver_source(hub: Hub, connection: Connection, source: Source, lanes: Lane) -> Delivered:
+    """One round for a stream: consent and live edits (`LIVE`), or the backfill, which has a round of its own so that
+    nothing urgent waits behind it."""
     limit = source.stream.batch * max(1, min(4, connection.pacer.limits.concurrent))
     try:
         return await deliver(
-            hub.db, hub.setup, hub.clock, hub.chance, connection, source, limit=limit, lanes=Lane.BACKFILL
+            hub.db,
+            hub.setup,
+            hub.clock,
+            hub.chance,
+            connection,
+            source,
+            limit=limit,
+            lanes=lanes,
+            under_way=hub.under_way,
         )
     except NeedsAttention as error:
         return Delivered(attention=error)

@@ -51,24 +51,33 @@ async def deliver(
     source: Source,
     *,
     limit: int,
-    lanes: Lane = Lane.BACKFILL,
+    lanes: Lane,
+    under_way: set[int],
 ) -> Delivered:
-    """One round for one stream, at most `limit` records. The caller holds the connection's lease."""
-    await recover(db, setup, clock, connection, source)
-    parcels, denied = await _claim(db, setup, clock, source, limit, lanes)
+    """One round for one stream, at most `limit` records: consent and live edits, or the backfill.
+
+    The caller holds the connection's lease. `under_way` is shared by the rounds of one process.
+    """
+    await recover(db, setup, clock, connection, source, under_way)
+    parcels, denied = await _claim(db, setup, clock, source, limit, lanes, under_way)
     if not parcels:
         return Delivered(postponed=denied)
-    outcomes = await _send(connection, source, parcels)
-    return await _settle(db, setup, clock, chance, source, outcomes, denied)
+    try:
+        outcomes = await _send(connection, source, parcels)
+        return await _settle(db, setup, clock, chance, source, outcomes, denied)
+    finally:
+        under_way.difference_update(parcel.delivery_id for parcel in parcels)
 
 
-async def recover(db: Database, setup: Setup, clock: Clock, connection: Connection, source: Source) -> int:
+async def recover(
+    db: Database, setup: Setup, clock: Clock, connection: Connection, source: Source, under_way: set[int]
+) -> int:
     """Writes whose outcome nobody knows: creates are looked up before they are repeated, changes are read again."""
     async with db.transaction() as tx:
         rows = await tx.rows(SQL["lost_deliveries"], {"source": source.id})
-    if not rows:
+    parcels = [_parcel(row) for row in rows if row[0] not in under_way]
+    if not parcels:
         return 0
-    parcels = [_parcel(row) for row in rows]
     creates = [parcel for parcel in parcels if parcel.op == "create"]
     found = await _look_up(connection, source, creates)
     outcomes = [
@@ -83,7 +92,7 @@ async def recover(db: Database, setup: Setup, clock: Clock, connection: Connecti
         for outcome in outcomes:
             settle_parcel(desk, source, outcome, now_us=to_us(desk.now), backoff_us=0, can_look=can_look)
         await _save(tx, desk)
-    return len(rows)
+    return len(parcels)
 
 
 async def _look_up(connection: Connection, source: Source, creates: list[Parcel]) -> dict[str, str]:
@@ -98,7 +107,7 @@ async def _look_up(connection: Connection, source: Source, creates: list[Parcel]
 
 
 async def _claim(
-    db: Database, setup: Setup, clock: Clock, source: Source, limit: int, lanes: Lane
+    db: Database, setup: Setup, clock: Clock, source: Source, limit: int, lanes: Lane, under_way: set[int]
 ) -> tuple[list[Parcel], int]:
     """Law 1: in one transaction, take what is due, check it at the gate, and save what we are about to write."""
     async with db.transaction() as tx:
@@ -106,7 +115,8 @@ async def _claim(
         now_us = to_us(desk.now)
         permission = await _permission(tx, source)
         limit, lanes = await _canary(tx, setup, source, limit, lanes)
-        due = {"source": source.id, "now_us": now_us, "limit": limit, "lane": int(lanes)}
+        least = Lane.BACKFILL if lanes is Lane.BACKFILL else Lane.CONSENT
+        due = {"source": source.id, "now_us": now_us, "limit": limit, "least": int(least), "most": int(lanes)}
         golden_ids = [golden_id for (golden_id,) in await tx.rows(SQL["due_deliveries"], due)]
         if not golden_ids:
             return [], 0
@@ -123,6 +133,7 @@ async def _claim(
                 sent.append(parcel)
         await tx.run(SQL["mark_deliveries"], {"batch": batch(updates), "now": desk.now})
         await save(tx, desk, {id: set(keys) for id, keys in desk.keys_of.items()})
+        under_way.update(parcel.delivery_id for parcel in sent)
     return sent, len(updates) - len(sent)
 
 

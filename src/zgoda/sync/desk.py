@@ -80,6 +80,7 @@ class Desk:
         self.suspicions: list[dict[str, Any]] = []
         self.back_again: list[dict[str, Any]] = []
         self.new_links: list[dict[str, Any]] = []
+        self.tied: set[Key] = set()
         self.new_points: dict[tuple[str, str, str], dict[str, Any]] = {}
         self.deliveries: list[dict[str, Any]] = []
         self.superseded: list[dict[str, Any]] = []
@@ -108,6 +109,7 @@ class Desk:
         self.links[key] = link
         self.links_of[golden.id].append(link)
         self.new_links.append({"s": key[0], "i": key[1]})
+        self.tied.add(key)
         self.changed_links.add(key)
         return link
 

@@ -307,7 +307,7 @@ FROM delivery WHERE source = %(source)s AND state = 'inflight' ORDER BY id
 -- name: due_deliveries
 -- Golden records with something due for a system, most urgent first.
 SELECT golden_id FROM delivery
-WHERE source = %(source)s AND state IN ('pending', 'failing') AND due_us <= %(now_us)s AND lane <= %(lane)s
+WHERE source = %(source)s AND state IN ('pending', 'failing') AND due_us <= %(now_us)s AND lane BETWEEN %(least)s AND %(most)s
 ORDER BY lane, id LIMIT %(limit)s
 
 -- name: claim_deliveries
@@ -315,7 +315,7 @@ ORDER BY lane, id LIMIT %(limit)s
 SELECT id, golden_id, vendor_id, op, patch, prior, lane, tries, golden_version,
     (extract(epoch FROM created_at) * 1000000)::bigint
 FROM delivery
-WHERE source = %(source)s AND state IN ('pending', 'failing') AND due_us <= %(now_us)s AND lane <= %(lane)s
+WHERE source = %(source)s AND state IN ('pending', 'failing') AND due_us <= %(now_us)s AND lane BETWEEN %(least)s AND %(most)s
   AND golden_id = ANY(%(ids)s::bigint[])
 ORDER BY lane, id FOR UPDATE
 
@@ -567,7 +567,7 @@ SELECT entity FROM golden WHERE id = %(id)s
 -- name: changes_of_run
 -- What a run changed in golden records, newest first.
 SELECT c.golden_id, g.entity, c.fields FROM change c JOIN golden g ON g.id = c.golden_id
-WHERE c.run = %(run)s AND c.kind = 'edit' ORDER BY c.id DESC
+WHERE c.run = %(run)s AND c.kind IN ('edit', 'tie') ORDER BY c.id DESC
 
 -- name: creates_of_run
 -- Records a run created in systems and that are still there.
@@ -661,3 +661,7 @@ INSERT INTO connection_state (connection, account) VALUES (%(connection)s, %(acc
 ON CONFLICT (connection) DO UPDATE SET account = CASE WHEN connection_state.account = '' THEN excluded.account
     ELSE connection_state.account END
 RETURNING account
+
+-- name: feeds_of
+-- When the feeds of a stream were read.
+SELECT kind, read_at, complete_at FROM feed WHERE source = %(source)s

@@ -376,19 +376,22 @@ def _note_change(desk: Desk, setup: Setup, look: Look, golden: Golden, edits: li
             refers_to = golden.fields.get(name)
             if refers_to is not None or not first:
                 desk.references.append({"g": golden.id, "f": name, "t": refers_to})
+    if desk.entity == "person":
+        _remember_points(desk, golden)
+    if not first and not edits:
+        return
+    tied_now = (look.item.source, look.item.vendor_id) in desk.tied
     desk.changes.append(
         Change(
             golden_id=golden.id,
             source=look.source.id,
             vendor_id=look.item.vendor_id,
-            kind="new" if first else "edit",
+            kind="new" if first else "tie" if tied_now else "edit",
             fields={edit.field: [edit.old, edit.new, edit.rule] for edit in edits},
             said_us=look.modified_us,
             run=look.item.run,
         )
     )
-    if desk.entity == "person":
-        _remember_points(desk, golden)
 
 
 def _points(values: Values) -> list[str]:

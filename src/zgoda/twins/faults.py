@@ -53,7 +53,7 @@ class Switchboard:
 
     @property
     def armed(self) -> list[Fault]:
-        return [fault for fault in self._armed if not fault.spent]
+        return list(self._armed)
 
     def arm(self, fault: Fault) -> Fault:
         """Switch a fault on. Raises UnknownFault, or re.error for a bad path pattern."""
@@ -68,33 +68,35 @@ class Switchboard:
 
     def clear(self, name: str | None = None, id: int | None = None) -> int:
         """Switch off the faults of this name or id, or all of them. Returns how many were still armed."""
-        before = len(self.armed)
+        before = len(self._armed)
         self._armed = [f for f in self.armed if (name or id) and f.name != name and f.id != id]
         return before - len(self._armed)
 
     def strike(self, stage: Stage, call: Call | None, object: str, names: Iterable[str] | None = None) -> Fault | None:
         """The first armed fault of this stage that hits this call and object, if any."""
-        for fault in self._armed:
+        for fault in self.armed:
             if CATALOGUE[fault.name].stage != stage or (names is not None and fault.name not in names):
                 continue
             if self._hits(fault, call, object):
+                if fault.spent:
+                    self._armed.remove(fault)
                 self.fired[fault.name] = self.fired.get(fault.name, 0) + 1
                 return fault
         return None
 
     def standing(self, stage: Stage, object: str) -> list[Fault]:
         """Armed faults of a stage that describe a lasting state; asking does not use them up."""
-        return [f for f in self.armed if CATALOGUE[f.name].stage == stage and _same(f.object, object)]
+        return [f for f in self._armed if CATALOGUE[f.name].stage == stage and _same(f.object, object)]
 
     def any(self, stage: Stage) -> bool:
         """Whether a fault of this stage is armed at all; lets busy paths skip the question."""
-        return any(CATALOGUE[fault.name].stage == stage and not fault.spent for fault in self._armed)
+        return bool(self._armed) and any(CATALOGUE[fault.name].stage == stage for fault in self._armed)
 
     def fraction(self) -> float:
         return self._chance.fraction()
 
     def _hits(self, fault: Fault, call: Call | None, object: str) -> bool:
-        if fault.spent or not _same(fault.object, object):
+        if not _same(fault.object, object):
             return False
         if fault.method is not None and (call is None or call.method != fault.method.upper()):
             return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -39,6 +40,7 @@ async def _serve(make: Callable[[], Twin], announce: TextIO) -> None:
         with suppress(NotImplementedError):
             loop.add_signal_handler(name, stopped.set)
     async with make() as twin:
+        gc.freeze()  # what was loaded stays; looking through it again and again would only cost time
         announce.write(msgspec.json.encode(twin.connection()).decode() + "\n")
         announce.flush()
         await stopped.wait()

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 
-class Write(msgspec.Struct, kw_only=True):
+class Write(msgspec.Struct, kw_only=True, gc=False):
     """One record written, or refused. `outcome` is `ok` or the vendor's error code; `request` is the call's number.
 
     `values` are what the caller sent, before the vendor trimmed or dropped anything.

@@ -17,7 +17,7 @@ import msgspec
 from zgoda.connectors.mailchimp.campaigns import listed
 from zgoda.connectors.mailchimp.exchange import as_dict, as_list, call, decoded, side_by_side
 from zgoda.connectors.mailchimp.members import ID, asking, one
-from zgoda.connectors.mailchimp.walk import PAGE_ROWS, Part, Place, by_offset, walk
+from zgoda.connectors.mailchimp.walk import PAGE_ROWS, Part, Place, by_offset, walk, whole_seconds
 from zgoda.kit.convert import Unconvertible, parse_instant
 from zgoda.kit.spec import Page, Reading, Row, Session
 
@@ -99,7 +99,7 @@ async def _campaigns(session: Session, mark: Mark, now: datetime) -> list[Campai
     filters: dict[str, str] = {}
     if mark.since is not None:
         days = timedelta(days=float(session.settings.get("activity_days") or 90))
-        filters["since_send_time"] = (now - days).isoformat()
+        filters["since_send_time"] = whole_seconds(now - days)
     found: dict[str, Campaign] = {}
     async for part in listed(session, ("send_time", "status"), filters=filters):
         for row in part.rows:
@@ -126,7 +126,7 @@ async def _report(
     if since is not None and name == "sent-to" and campaign.sent_at < since:
         return
     if since is not None and name == "email-activity":
-        fixed["since"] = since.isoformat()
+        fixed["since"] = whole_seconds(since)
 
     async def ask(offset: int, count: int) -> tuple[list[Row], int]:
         params = fixed | {"offset": offset, "count": count}

@@ -23,7 +23,7 @@ from zgoda.connectors.mailchimp.exchange import (
     member_path,
     side_by_side,
 )
-from zgoda.connectors.mailchimp.walk import PAGE_ROWS, Ask, Place, Sheet, resume, walk, whole
+from zgoda.connectors.mailchimp.walk import PAGE_ROWS, Ask, Place, Sheet, resume, walk, whole, whole_seconds
 from zgoda.kit.convert import Unconvertible, parse_instant
 from zgoda.kit.errors import Temporary
 from zgoda.kit.spec import Lookup, Page, Reading, Removed, Row, Session
@@ -120,9 +120,9 @@ def asking(session: Session, fields: tuple[str, ...], **filters: str) -> Ask:
     }
 
     async def ask(since: datetime, until: datetime | None, offset: int, count: int) -> Sheet:
-        params = {**fixed, "since_last_changed": since.isoformat(), "offset": offset, "count": count}
+        params = {**fixed, "since_last_changed": whole_seconds(since), "offset": offset, "count": count}
         if until is not None:
-            params["before_last_changed"] = until.isoformat()
+            params["before_last_changed"] = whole_seconds(until)
         answer = await call(session, "GET", audience_path(session, "/members"), params=params)
         found = decoded(answer, _Members)
         marks = [(stamp_of(row), id_of(row)) for row in found.members]

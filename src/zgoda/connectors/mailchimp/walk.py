@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from zgoda.connectors.mailchimp.exchange import side_by_side
+from zgoda.kit.errors import Temporary
 from zgoda.kit.spec import Cursor, Row
 
 BEGINNING = datetime(2001, 1, 1, tzinfo=UTC)
@@ -32,6 +33,8 @@ PAGES_AT_ONCE = 8
 SECOND = timedelta(seconds=1)
 LATE = timedelta(seconds=60)
 """How far back a read starts before the newest stamp seen, for changes that became visible late."""
+
+LAST_YEAR = 9000
 
 CLOCKS_DIFFER = timedelta(minutes=10)
 """How far our clock may be ahead of Mailchimp's without harm."""
@@ -52,8 +55,8 @@ Ask: TypeAlias = Callable[[datetime, datetime | None, int, int], Coroutine[Any, 
 class Place(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where a walk is. In a closed window the first `covered` rows were read when it had `left` rows in all.
 
-    `again`: a window from there on was closed so soon that rows could still enter it, which hides rows that leave; the
-    next walk starts no later than that.
+    `again`: the walk has come to the present, where clocks may differ and rows may still enter a window, which hides
+    rows that leave; the next walk starts no later than that.
     """
 
     since: datetime = BEGINNING
@@ -69,6 +72,11 @@ class Step(msgspec.Struct, frozen=True):
     sheets: list[Sheet]
     place: Place | None
     margin: int = 0
+
+
+def whole_seconds(moment: datetime) -> str:
+    """As Mailchimp takes it: fractions of a second are said to make it ignore the filter."""
+    return moment.isoformat(timespec="seconds")
 
 
 def resume(cursor: Cursor | None, otherwise: Place) -> Place:
@@ -110,19 +118,21 @@ async def walk(ask: Ask, place: Place, *, now: datetime, count: int) -> AsyncIte
 
 
 def _remember(before: Place, after: Place | None, now: datetime) -> Place | None:
-    """The next place with `again` carried on, or set if a window of the present was closed."""
+    """The next place with `again` carried on, or set where the walk comes to the present."""
     if after is None:
         return None
+    known = now - CLOCKS_DIFFER
     again = before.again
-    if again is None and after.until is not None and after.until > now - CLOCKS_DIFFER:
-        again = after.since
+    if again is None and (after.since > known or (after.until is not None and after.until > known)):
+        again = min(known, after.since)
     return msgspec.structs.replace(after, again=again)
 
 
 def _rest(place: Place, newest: datetime, now: datetime) -> Place:
     """Where the next walk starts when this one is at its end. A stamp from the future would hide all that follows, so
-    none is believed beyond `now`."""
-    since = min(now, max(place.since, newest - LATE, now - CLOCKS_DIFFER))
+    it is not believed."""
+    known = now - CLOCKS_DIFFER
+    since = known if newest > now else max(place.since, newest - LATE, known)
     return Place(since=since if place.again is None else min(since, place.again))
 
 
@@ -134,6 +144,8 @@ async def _open_round(ask: Ask, place: Place, count: int) -> Step:
     since = sheet.marks[-1][0] - SECOND
     if since > place.since:
         return Step(sheets=[sheet], place=Place(since=since))
+    if since.year > LAST_YEAR:
+        raise Temporary("more members than one page holds have an impossible last_changed")
     return Step(sheets=[sheet], place=Place(since=place.since, until=place.since + 3 * SECOND))
 
 

@@ -217,7 +217,7 @@ async def stand(session: Session, model: str) -> Row:
 async def ask_for(table: Table, session: Session, fields: tuple[str, ...]) -> list[str]:
     """The columns to request for mapped fields; what this server does not have is left out."""
     known = await columns(session, table.model)
-    wanted: dict[str, None] = {"active": None} if table.archives else {}
+    wanted: dict[str, None] = dict.fromkeys(("write_date", "active") if table.archives else ("write_date",))
     for path in fields:
         top = path.partition(".")[0]
         wanted |= dict.fromkeys(table.virtual.get(top, (top,)))

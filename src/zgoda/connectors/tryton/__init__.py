@@ -9,7 +9,7 @@ from zgoda.connectors.tryton import finding, history, lists, party_writes, plain
 from zgoda.connectors.tryton.account import KINDS, check, discover
 from zgoda.connectors.tryton.directory import Directory
 from zgoda.connectors.tryton.history import NOTES
-from zgoda.connectors.tryton.kinds import Kind
+from zgoda.connectors.tryton.kinds import STAMP, Kind
 from zgoda.connectors.tryton.lists import LISTS, SUBSCRIPTIONS
 from zgoda.connectors.tryton.mapping import DEAL, EMPLOYMENT, INTERACTION, LIST, MEMBERSHIP, ORGANIZATION, PERSON
 from zgoda.connectors.tryton.options import SETTINGS, parse
@@ -63,8 +63,8 @@ def _stream(kind: Kind, entity: str, maps: tuple[Map, ...], title: str, writing:
         entity=entity,
         mapping=maps,
         title=title,
-        modified="modified",
-        version="version",
+        modified="modified" if STAMP in kind.base else "",
+        version="version" if STAMP in kind.base else "",
         stamp_step_s=_STEP_S,
         can=_EVERYTHING,
         batch=200,

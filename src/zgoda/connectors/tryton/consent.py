@@ -1,9 +1,9 @@
 """Consent to e-mail marketing, which Tryton keeps by address and mailing list (`marketing.email`), not by person.
 
 The record on the list that the setting `consent_list` names is the consent of the person with that main address:
-active is granted, archived is withdrawn, archived and never edited is pending (Tryton made it for an address that has yet to
-confirm). Without such a record a person who left every list they were on has withdrawn; being on some list grants
-nothing in general. So an opt-out counts wherever it is found, an opt-in only where it was meant.
+active is granted, archived is withdrawn, archived and never edited is pending (Tryton made it for an address that has
+yet to confirm). Without such a record a person who left every list they were on has withdrawn; being on some list
+grants nothing in general. So an opt-out counts wherever it is found, an opt-in only where it was meant.
 
 Withdrawing archives every record of the address, notes the person as unsubscribed from all marketing scenarios and
 stops those under way, as none of Tryton's mailings looks at another one's opt-outs.
@@ -113,8 +113,8 @@ async def hold(session: Session, wishes: list[Wish]) -> dict[str, Refusal]:
     """Make the records say what is wished; the refusals by key.
 
     Called before the people are written, so that nobody is mailed between the two. An archived record cannot be
-    created, so an opt-out without a record is created and archived at once. `pending` is not for others to decide. Of several
-    wishes for one address a withdrawal counts.
+    created, so an opt-out without a record is created and archived at once. `pending` is not for others to decide.
+    Of several wishes for one address a withdrawal counts.
     """
     wanted: dict[str, str] = {}
     for wish in wishes:

@@ -25,7 +25,6 @@ LARGEST_PAGE: Final = 500
 _CHILD_STAMPS: Final[dict[str, tuple[str, ...]]] = {
     "contact_mechanisms": (STAMP, LOCK),
     "addresses": (STAMP, LOCK),
-    "relations": ("create_date", "write_date"),
 }
 _CHILD_MODELS: Final = {"contact_mechanisms": "party.contact_mechanism", "addresses": "party.address"}
 
@@ -90,7 +89,9 @@ def columns(kind: Kind, reading: Reading) -> tuple[str, ...]:
 
 def row_of(kind: Kind, record: Row, reading: Reading, told: Options) -> Row:
     """The row of a record: id, `modified`, `version` and the fields asked for."""
-    row: Row = {"id": str(record["id"]), "modified": modified(record), "version": version(kind, record)}
+    row: Row = {"id": str(record["id"])}
+    if STAMP in kind.base:
+        row |= {"modified": modified(record), "version": version(kind, record)}
     for name in reading.fields:
         virtual = kind.virtual.get(name)
         value = virtual.value(record, told) if virtual else record.get(name, ABSENT)
@@ -102,8 +103,7 @@ def row_of(kind: Kind, record: Row, reading: Reading, told: Options) -> Row:
 def modified(record: Row) -> str:
     """The newest stamp of a record and of the sub-records that were read with it."""
     kin = [record, *(child for name in _CHILD_STAMPS for child in children(record, name))]
-    stamps = [one.get(name) for one in kin for name in (STAMP, "write_date", "create_date")]
-    return max((stamp for stamp in stamps if isinstance(stamp, str)), default="")
+    return max((stamp for one in kin if isinstance(stamp := one.get(STAMP), str)), default="")
 
 
 def version(kind: Kind, record: Row) -> str:

@@ -68,14 +68,15 @@ def _in(category: str) -> list[Any]:
 
 def _changed(clause: Domain, columns: tuple[str, ...]) -> Domain:
     """Editing a sub-record does not touch the party, so their stamps count as well (archived ones too: an address that
-    was taken away). Relations have no stamp that can be searched but the two it is made of."""
+    was taken away). Relations have no stamp that can be searched but the two it is made of. Tryton hides archived parties
+    in every alternative that does not ask for them itself."""
     since = clause[2]
     asked = {name.partition(".")[0] for name in columns}
     below = [[name, "where", [clause, ANY]] for name in ("contact_mechanisms", "addresses") if name in asked]
     if "relations" in asked:
         young = ["OR", ["write_date", ">=", since], ["create_date", ">=", since]]
         below.append(["relations", "where", [young, ANY]])
-    return ["OR", clause, *below]
+    return ["OR", *([alternative, ANY] for alternative in (clause, *below))]
 
 
 def _removed(stream: str) -> Callable[[Row, Options], Removed | None]:

@@ -92,7 +92,8 @@ EMPLOYMENTS: Final = Kind(
         "person": Virtual(("from_",), lambda record, told: str(record["from_"]) if record.get("from_") else None),
         "organization": Virtual(("to",), lambda record, told: str(record["to"]) if record.get("to") else None),
     },
-    base=("create_date", "write_date", "type.name"),
+    # a view of relations there and back; its stamps can be searched, but are read as the present moment
+    base=("type.name",),
     archives=True,
     only=_of_type,
     changed=_changed,

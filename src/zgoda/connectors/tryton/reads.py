@@ -1,8 +1,8 @@
 """Reading: everything, what changed, and records by id.
 
 Pages go by id, which never changes; an incremental read takes all records whose stamp is not older than the start of
-the read before (less an overlap), so any number of records may share one stamp and nothing shifts between pages. The next
-read starts from the server's clock as it was before this one's first page.
+the read before (less an overlap), so any number of records may share one stamp and nothing shifts between pages. The
+next read starts from the server's clock as it was before this one's first page.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Deletions, from Tryton's own log.
 
 `ir.model.log` keeps an event for every deletion by a user, but hides which record it was: the reference reads as null
-once its target is gone. It can still be searched, and the pattern for one character tells one digit of all ids of a page at
-once. So the ids are asked for bit by bit: five searches per digit, whatever the number of deletions.
-Deletions by Tryton's own jobs are not in the log; a full compare finds those. Only administrators may search it.
+once its target is gone. It can still be searched, and the pattern for one character tells one digit of all ids of a
+page at once. So the ids are asked for bit by bit: five searches per digit, whatever the number of deletions. Deletions
+by Tryton's own jobs are not in the log; a full compare finds those. Only administrators may search it.
 """
 
 from __future__ import annotations

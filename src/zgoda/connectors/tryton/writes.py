@@ -53,7 +53,11 @@ _Send: TypeAlias = Callable[[list[Step]], Awaitable[list[Receipt]]]
 
 
 async def carry_out(session: Session, model: str, steps: list[Step], *, context: Row | None = None) -> list[Receipt]:
-    """Do the steps; one receipt each. Raises only while nothing is done yet."""
+    """Do the steps; one receipt each.
+
+    Raises only while nothing is done yet, or when creates may have happened without an answer: then all that was done
+    has to be found again (`find`), as repeating would make doubles.
+    """
 
     async def create(part: list[Step]) -> list[Receipt]:
         values = [step.values for step in part]
@@ -153,10 +157,11 @@ async def _land(session: Session, model: str, plans: list[tuple[_Send, list[Step
             why = await _refusal(session, model, fault)
             receipts += [refused(step.write, why) for step in part]
         except ConnectorError as error:
-            if not receipts:
+            lost_create = part[0].write.op == "create" and isinstance(error, Temporary) and error.executed
+            if not receipts or lost_create:
                 raise
             left = [part, *(steps for _, steps in waiting)]
-            receipts += [_later(step, error, sent=steps is part) for steps in left for step in steps]
+            receipts += [_later(step, error) for steps in left for step in steps]
             break
     return receipts
 
@@ -173,11 +178,10 @@ async def _refusal(session: Session, model: str, fault: Fault) -> Refusal:
     return msgspec.structs.replace(fault.refusal, fields=fields)
 
 
-def _later(step: Step, error: ConnectorError, *, sent: bool) -> Receipt:
-    """Not done now. `unknown_outcome` marks what was sent without an answer, so a create may have happened."""
-    doubtful = sent and isinstance(error, Temporary) and error.executed
-    code = "unknown_outcome" if doubtful else type(error).__name__
-    return refused(step.write, Refusal(kind=RefusalKind.TEMPORARY, code=code, message="not written now"))
+def _later(step: Step, error: ConnectorError) -> Receipt:
+    """Not done now; to repeat it is safe."""
+    why = Refusal(kind=RefusalKind.TEMPORARY, code=type(error).__name__, message="not written now")
+    return refused(step.write, why)
 
 
 def _deletes(step: Step) -> bool:

@@ -155,7 +155,7 @@ class Author:
 
 def moment_text(moment: datetime) -> str:
     """A moment in the API's form, to the second."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+    return moment.astimezone(UTC).isoformat()[:19] + "+00:00"
 
 
 def _saved(audience: Audience) -> dict[str, Any]:

@@ -107,6 +107,7 @@ class Audience:
         self._by_contact: dict[str, str] = {}
         self._by_unique_id: dict[str, str] = {}
         self._by_creation: list[str] | None = None
+        self._in_order: list[MergeField] | None = None
         self.filtered: dict[tuple[Any, ...], list[str]] = {}
 
     def find(self, key: str) -> Member | None:
@@ -178,11 +179,22 @@ class Audience:
 
     def merge_fields_now(self) -> list[MergeField]:
         """The merge fields as armed schema faults make them look, in display order."""
-        fields = sorted(self.merge_fields.values(), key=lambda f: f.order)
+        if self._in_order is None:
+            self._in_order = sorted(self.merge_fields.values(), key=lambda f: f.order)
+        fields = self._in_order
         if self.faults.any("schema"):
             for fault in self.faults.standing("schema", "members"):
                 fields = [shown for f in fields if (shown := _drifted(f, fault)) is not None]
         return fields
+
+    def set_merge_field(self, field: MergeField) -> None:
+        """Add a merge field, or put it in place of the one with its id."""
+        self.merge_fields[field.id] = field
+        self._in_order = None
+
+    def remove_merge_field(self, field: MergeField) -> None:
+        del self.merge_fields[field.id]
+        self._in_order = None
 
     def count(self, status: str) -> int:
         return sum(member.status == status for member in self.members.values())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -45,6 +47,7 @@ class Member(msgspec.Struct, kw_only=True, gc=False):
     was: str = ""
 
 
+@lru_cache(maxsize=4096)
 def hash_of(email: str) -> str:
     """The subscriber hash: MD5 of the lower-case address."""
     return hashlib.md5(email.lower().encode(), usedforsecurity=False).hexdigest()
@@ -57,12 +60,19 @@ def unique_id_of(email: str) -> str:
 
 def renderer(audience: Audience, keys: list[str]) -> Callable[[Member], dict[str, Any]]:
     """A function that shows members with these top-level keys."""
-    parts = [(key, _PARTS[key](audience)) for key in keys]
-    return lambda member: {key: show(member) for key, show in parts}
+    plain = [key for key in keys if key in _ATTRIBUTES]
+    others = [(key, _PARTS[key](audience)) for key in keys if key not in _ATTRIBUTES]
+    read = attrgetter(*(_ATTRIBUTES[key] for key in plain)) if len(plain) > 1 else None
 
+    def show(member: Member) -> dict[str, Any]:
+        shown = (
+            dict(zip(plain, read(member), strict=True)) if read else {k: getattr(member, _ATTRIBUTES[k]) for k in plain}
+        )
+        for key, part in others:
+            shown[key] = part(member)
+        return shown
 
-def _attribute(name: str) -> Callable[[Audience], Callable[[Member], Any]]:
-    return lambda _: lambda member: getattr(member, name)
+    return show
 
 
 def _full_name(audience: Audience) -> Callable[[Member], Any]:
@@ -83,10 +93,14 @@ def _interests(audience: Audience) -> Callable[[Member], Any]:
 
 
 def _permissions(audience: Audience) -> Callable[[Member], Any]:
-    texts = list(audience.permissions.items())
-    return lambda member: [
-        {"marketing_permission_id": id, "text": text, "enabled": id in member.permissions} for id, text in texts
-    ]
+    def of(permissions: list[str]) -> list[dict[str, Any]]:
+        return [
+            {"marketing_permission_id": id, "text": text, "enabled": id in permissions}
+            for id, text in audience.permissions.items()
+        ]
+
+    none = of([])
+    return lambda member: of(member.permissions) if member.permissions else none
 
 
 def _tags(audience: Audience) -> Callable[[Member], Any]:
@@ -109,10 +123,11 @@ def _last_note(audience: Audience) -> Callable[[Member], Any]:
 
 
 def _location(audience: Audience) -> Callable[[Member], Any]:
-    return lambda member: {
-        "latitude": member.latitude, "longitude": member.longitude, "gmtoff": 0, "dstoff": 0, "country_code": "",
-        "timezone": "", "region": "",
-    }  # fmt: skip
+    rest = {"gmtoff": 0, "dstoff": 0, "country_code": "", "timezone": "", "region": ""}
+    nowhere = {"latitude": 0, "longitude": 0, **rest}
+    return lambda member: (
+        {"latitude": member.latitude, "longitude": member.longitude, **rest} if member.latitude else nowhere
+    )
 
 
 def _links(audience: Audience) -> Callable[[Member], Any]:
@@ -126,37 +141,45 @@ _STATS = msgspec.Raw(
     b'{"avg_open_rate":0,"avg_click_rate":0,"ecommerce_data":{"total_revenue":0,"number_of_orders":0,"currency_code":"EUR"}}'
 )
 
+_ATTRIBUTES: dict[str, str] = {
+    "id": "hash",
+    "email_address": "email",
+    **{
+        name: name
+        for name in (
+            "contact_id",
+            "web_id",
+            "email_type",
+            "status",
+            "unsubscribe_reason",
+            "ip_signup",
+            "timestamp_signup",
+            "ip_opt",
+            "timestamp_opt",
+            "last_changed",
+            "language",
+            "vip",
+            "source",
+        )
+    },
+}
+
 _PARTS: dict[str, Callable[[Audience], Callable[[Member], Any]]] = {
-    "id": _attribute("hash"),
-    "email_address": _attribute("email"),
     "unique_email_id": lambda _: lambda member: unique_id_of(member.email),
-    "contact_id": _attribute("contact_id"),
     "full_name": _full_name,
-    "web_id": _attribute("web_id"),
-    "email_type": _attribute("email_type"),
-    "status": _attribute("status"),
-    "unsubscribe_reason": _attribute("unsubscribe_reason"),
     "consents_to_one_to_one_messaging": lambda _: lambda member: True,
     "merge_fields": _merge_fields,
     "interests": _interests,
     "stats": lambda _: lambda member: _STATS,
-    "ip_signup": _attribute("ip_signup"),
-    "timestamp_signup": _attribute("timestamp_signup"),
-    "ip_opt": _attribute("ip_opt"),
-    "timestamp_opt": _attribute("timestamp_opt"),
     "member_rating": lambda _: lambda member: 2,
-    "last_changed": _attribute("last_changed"),
-    "language": _attribute("language"),
-    "vip": _attribute("vip"),
     "email_client": lambda _: lambda member: "",
     "location": _location,
     "marketing_permissions": _permissions,
     "last_note": _last_note,
-    "source": _attribute("source"),
     "tags_count": lambda _: lambda member: len(member.tags),
     "tags": _tags,
     "list_id": lambda audience: lambda member: audience.id,
     "_links": _links,
 }
 
-MEMBER_KEYS: tuple[str, ...] = tuple(_PARTS)
+MEMBER_KEYS: tuple[str, ...] = (*_ATTRIBUTES, *_PARTS)

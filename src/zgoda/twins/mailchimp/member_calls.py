@@ -252,18 +252,17 @@ def _batch_one(
     """Add or update one member of a batch and put it into the list it belongs to. Raises Problem."""
     author, skip = Author(call=call), _skips(call)
     email = str(given.get("email_address", ""))
+    present = audience.find(email) if email else None
 
     def write() -> Member:
         check_member(given)
-        member = audience.find(email) if email else None
-        if member is None or not body.get("update_existing"):
+        if present is None or not body.get("update_existing"):
             return add_member(account, audience, author, given, skip)
-        changed = change_member(account, audience, author, member, given, skip)
+        changed = change_member(account, audience, author, present, given, skip)
         return _with_batch_tags(account, audience, changed, given.get("tags"), bool(body.get("sync_tags")))
 
-    is_new = not email or audience.find(email) is None
-    member = _logged(account, author, "create" if is_new else "update", hash_of(email), given, write)
-    (added if is_new else updated).append(member)
+    member = _logged(account, author, "update" if present else "create", hash_of(email), given, write)
+    (updated if present else added).append(member)
 
 
 def _with_batch_tags(account: Account, audience: Audience, member: Member, names: Any, replace: bool) -> Member:

@@ -21,7 +21,7 @@ from zgoda.twins.mailchimp.problems import (
     wrong_method,
 )
 from zgoda.twins.mailchimp.tags import tag_ids
-from zgoda.twins.mailchimp.webhooks import announce, member_data
+from zgoda.twins.mailchimp.webhooks import announce, announce_member
 from zgoda.twins.record_faults import Struck, strike_record
 
 _EMAIL = re.compile(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)+")
@@ -62,7 +62,7 @@ def add_member(
         member = audience.replace(member, tags=tag_ids(account, audience, member, cast(list[Any], names)))
     audience.note_event(member.contact_id, Event(at=now, kind="signup"))
     if status == "subscribed":
-        announce(account, audience, author, "subscribe", member_data(audience, member))
+        announce_member(account, audience, author, "subscribe", member)
     return member
 
 
@@ -111,9 +111,7 @@ def archive_member(account: Account, audience: Audience, author: Author, member:
         raise wrong_method()
     now = author.at or account.now()
     archived = audience.replace(member, status="archived", was=member.status, last_changed=now)
-    announce(account, audience, author, "unsubscribe", {
-        "action": "delete", "reason": "manual", **member_data(audience, member),
-    })  # fmt: skip
+    announce_member(account, audience, author, "unsubscribe", member, action="delete", reason="manual")
     return archived
 
 
@@ -216,12 +214,11 @@ def _address_changes(audience: Audience, author: Author, member: Member, email: 
 
 
 def _announce_changes(account: Account, audience: Audience, author: Author, before: Member, after: Member) -> None:
-    data = member_data(audience, after)
     if after.status != before.status:
         if after.status == "subscribed":
-            announce(account, audience, author, "subscribe", data)
+            announce_member(account, audience, author, "subscribe", after)
         elif after.status == "unsubscribed":
-            announce(account, audience, author, "unsubscribe", {"action": "unsub", "reason": "manual", **data})
+            announce_member(account, audience, author, "unsubscribe", after, action="unsub", reason="manual")
         elif after.status == "cleaned":
             announce(account, audience, author, "cleaned", {
                 "list_id": audience.id, "email": after.email, "reason": "hard", "campaign_id": "",
@@ -232,4 +229,4 @@ def _announce_changes(account: Account, audience: Audience, author: Author, befo
             "old_email": before.email,
         })  # fmt: skip
     if (after.merge, after.interests, after.email_type) != (before.merge, before.interests, before.email_type):
-        announce(account, audience, author, "profile", data)
+        announce_member(account, audience, author, "profile", after)

@@ -45,7 +45,7 @@ def create_merge_field(account: Account, call: Call, list_id: str) -> Reply:
         order=number_in(body, "display_order", number), options=object_in(body, "options"),
         help_text=str(body.get("help_text", "")), stored=tag,
     )  # fmt: skip
-    audience.merge_fields[number] = field
+    audience.set_merge_field(field)
     return json_reply(200, _shown(audience, field))
 
 
@@ -70,14 +70,14 @@ def change_merge_field(account: Account, call: Call, list_id: str, merge_id: str
         options={**field.options, **object_in(body, "options")}, order=number_in(body, "display_order", field.order),
         default=str(body.get("default_value", field.default)),
     )  # fmt: skip
-    audience.merge_fields[field.id] = changed
+    audience.set_merge_field(changed)
     return json_reply(200, _shown(audience, changed))
 
 
 def delete_merge_field(account: Account, call: Call, list_id: str, merge_id: str) -> Reply:
     audience = account.audience(list_id)
     field = _field(audience, merge_id)
-    del audience.merge_fields[field.id]
+    audience.remove_merge_field(field)
     for member in audience.members.values():
         member.merge.pop(field.stored, None)
     return empty_reply()

@@ -83,7 +83,15 @@ def announce(account: Account, audience: Audience, author: Author, event: str, d
         )  # fmt: skip
 
 
-def member_data(audience: Audience, member: Member) -> dict[str, Any]:
+def announce_member(
+    account: Account, audience: Audience, author: Author, event: str, member: Member, **more: str
+) -> None:
+    """Like `announce`, with what there is to say about a member."""
+    if audience.webhooks:
+        announce(account, audience, author, event, {**more, **_member_data(audience, member)})
+
+
+def _member_data(audience: Audience, member: Member) -> dict[str, Any]:
     """What webhooks say about a member. The id is that of the address, not the subscriber hash."""
     names = [audience.interests[id].name for id in member.interests if id in audience.interests]
     merges = {field.tag: member.merge.get(field.stored, "") for field in audience.merge_fields_now()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 TEXT_TYPES = frozenset({"string", "textarea", "email", "phone", "url", "picklist", "multipicklist", "combobox"})
 NUMBER_TYPES = frozenset({"int", "double", "currency", "percent"})
@@ -95,6 +96,14 @@ class ObjectSpec:
     undeletable: bool = True
     deletable: bool = True
     createable: bool = True
+
+    @cached_property
+    def required(self) -> list[FieldSpec]:
+        return [field for field in self.fields.values() if field.required]
+
+    @cached_property
+    def unique(self) -> list[FieldSpec]:
+        return [field for field in self.fields.values() if field.unique]
 
     def field(self, name: str) -> FieldSpec | None:
         return self.fields.get(name.lower())

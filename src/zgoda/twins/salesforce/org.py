@@ -63,7 +63,6 @@ class Org:
         self.binned: dict[str, Binned] = {}
         self._numbers: Counter[str] = Counter()
         self._attempt: Attempt | None = None
-        self._stamp_of: tuple[int, str] = (0, "")
         self.listeners: list[Callable[[str, Row], None]] = []
         self.id = ""
         self.integration_user = ""
@@ -112,11 +111,7 @@ class Org:
 
     def now(self) -> str:
         """This second as a change stamp."""
-        moment = self.around.time.now()
-        second = int(moment.timestamp())
-        if self._stamp_of[0] != second:
-            self._stamp_of = (second, stamp(moment))
-        return self._stamp_of[1]
+        return stamp(self.around.time.now())
 
     def moment(self) -> datetime:
         return self.around.time.now()

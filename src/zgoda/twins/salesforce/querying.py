@@ -14,7 +14,8 @@ from zgoda.twins.salesforce.org import Org
 from zgoda.twins.salesforce.reading import getter
 from zgoda.twins.salesforce.schema import children_of
 from zgoda.twins.salesforce.soql import Chosen, Order, Query, query_error
-from zgoda.twins.salesforce.soql_where import Conditions, Span, refuse_unsupported_type
+from zgoda.twins.salesforce.soql_spans import Span
+from zgoda.twins.salesforce.soql_where import Conditions, refuse_unsupported_type
 from zgoda.twins.salesforce.table import Row, Table
 
 Project = Callable[[Row], dict[str, Any]]
@@ -50,7 +51,7 @@ def select(org: Org, query: Query, version: str, deleted_too: bool) -> Selection
 def _ids(org: Org, spec: ObjectSpec, query: Query, conditions: Conditions, deleted_too: bool) -> list[str]:
     table = org.tables[spec.name]
     test = None if query.where is None else conditions.test(query.where)
-    by_stamp, by_id = conditions.span(query.where, "SystemModstamp"), conditions.span(query.where, "Id")
+    by_stamp, by_id = conditions.spans(query.where)
     keyed = conditions.keyed_values(query.where)
     stop = None if query.limit is None else query.limit + query.offset
     if keyed is not None:
@@ -62,7 +63,7 @@ def _ids(org: Org, spec: ObjectSpec, query: Query, conditions: Conditions, delet
     else:
         rows, test = _rows_by_id(table, by_id), None if by_id.exact else test
         ordered = not query.order or (_leads_with(query.order, "Id") and not query.order[0].descending)
-    if not deleted_too:
+    if not deleted_too and table.bin:
         rows = (row for row in rows if not row.get("IsDeleted"))
     found = rows if test is None else filter(test, rows)
     if ordered:
@@ -82,17 +83,16 @@ def _rows_by_key(table: Table, field: FieldSpec, values: list[str]) -> list[Row]
 
 
 def _rows_by_stamp(table: Table, span: Span, deleted_too: bool) -> Iterable[Row]:
-    low, high = (span.low, ""), (span.high, "\U0010ffff")
     rows = table.rows
-    live = (rows[id] for _, id in table.live.irange(low, high))
+    live = (rows[id] for _, id in table.live.irange(span.low, span.high))
     if not deleted_too or not table.bin:
         return live
-    deleted = [rows[id] for _, id in table.bin.irange(low, high)]
+    deleted = [rows[id] for _, id in table.bin.irange(span.low, span.high)]
     return sorted([*live, *deleted], key=itemgetter("SystemModstamp", "Id"))
 
 
 def _rows_by_id(table: Table, span: Span) -> Iterable[Row]:
-    ids = table.ids if span.whole else table.ids.irange(span.low, span.high)
+    ids = table.ids if span.whole else table.ids.irange(span.low[1], span.high[1])
     return map(table.rows.__getitem__, ids)
 
 

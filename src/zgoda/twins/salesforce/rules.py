@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def check_required(spec: ObjectSpec, row: Row) -> None:
     """Raises RowError REQUIRED_FIELD_MISSING."""
-    missing = tuple(f.name for f in spec.fields.values() if f.required and f.stored not in row)
+    missing = tuple(f.name for f in spec.required if f.stored not in row)
     if spec.name == "CampaignMember" and "LeadId" not in row and "ContactId" not in row:
         missing = (*missing, "LeadId")
     if missing:
@@ -37,8 +37,8 @@ def check_reference(org: Org, field: FieldSpec, id: str) -> None:
 def check_unique(org: Org, spec: ObjectSpec, row: Row, changed: set[str]) -> None:
     """Raises RowError DUPLICATE_VALUE for unique fields and for a person twice in one campaign."""
     table = org.tables[spec.name]
-    for field in spec.fields.values():
-        if not field.unique or field.stored not in changed or field.stored not in row:
+    for field in spec.unique:
+        if field.stored not in changed or field.stored not in row:
             continue
         others = [id for id in table.by_key(field.stored, row[field.stored]) if id != row["Id"]]
         if others:

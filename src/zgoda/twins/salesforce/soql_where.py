@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ from zgoda.twins.salesforce.ids import full_id
 from zgoda.twins.salesforce.org import Org
 from zgoda.twins.salesforce.reading import Resolved, resolve
 from zgoda.twins.salesforce.soql import Among, Both, Compare, Either, Literal, Negated, Node, Query, query_error
+from zgoda.twins.salesforce.soql_spans import Span, id_span, stamp_span
 from zgoda.twins.salesforce.table import Row
 from zgoda.twins.salesforce.values import instant, stamp
 
@@ -25,21 +25,7 @@ Lookup = Callable[[Query], set[str]]
 _ORDERED: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
-_LOWEST, _HIGHEST = "", "\U0010ffff"
 _UNFILTERABLE = frozenset({"address"})
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A range of one field's values, both ends included. `exact` says the range is the whole condition."""
-
-    low: str = _LOWEST
-    high: str = _HIGHEST
-    exact: bool = False
-
-    @property
-    def whole(self) -> bool:
-        return self.low == _LOWEST and self.high == _HIGHEST
 
 
 class Conditions:
@@ -75,20 +61,9 @@ class Conditions:
             case Among():
                 return self._among(node)
 
-    def span(self, node: Node | None, name: str) -> Span:
-        """Which values of the named field a row must have; wider than needed where the condition is involved."""
-        match node:
-            case Compare(path, sign, value) if len(path) == 1 and path[0].lower() == name.lower():
-                return _span_of(sign, self._wanted(node, value, self.resolve(path, node.at).field))
-            case Both(parts):
-                spans = [self.span(part, name) for part in parts]
-                low, high = max(s.low for s in spans), min(s.high for s in spans)
-                return Span(low, high, all(s.exact for s in spans))
-            case Either(parts):
-                spans = [self.span(part, name) for part in parts]
-                return Span(min(s.low for s in spans), max(s.high for s in spans))
-            case _:
-                return Span()
+    def spans(self, node: Node | None) -> tuple[Span, Span]:
+        """The ranges of (SystemModstamp, Id) and of Id that rows must be in."""
+        return stamp_span(node, self._text_wanted), id_span(node, self._text_wanted)
 
     def keyed_values(self, node: Node | None) -> tuple[FieldSpec, list[str]] | None:
         """A field that must equal one of few values, when the table has an index on it."""
@@ -158,6 +133,10 @@ class Conditions:
                 self._query.text, node.at, "INVALID_QUERY_FILTER_OPERATOR", f"invalid ID field: {value.value}"
             )
         return wanted
+
+    def _text_wanted(self, node: Compare) -> str | None:
+        wanted = self._wanted(node, node.value, self.resolve(node.path, node.at).field)
+        return wanted if isinstance(wanted, str) else None
 
     def _refuse_unfilterable(self, field: FieldSpec, at: int) -> None:
         if field.type in _UNFILTERABLE or (field.type == "textarea" and field.length > 255):
@@ -250,24 +229,6 @@ def _includes(get: Callable[[Row], Any], node: Among) -> Test:
     return included if node.operator == "includes" else lambda row: not included(row)
 
 
-def _span_of(sign: str, wanted: Any) -> Span:
-    if not isinstance(wanted, str):
-        return Span()
-    match sign:
-        case "=":
-            return Span(wanted, wanted, True)
-        case ">=":
-            return Span(wanted, _HIGHEST, True)
-        case ">":
-            return Span(wanted + "\x00", _HIGHEST, True)
-        case "<=":
-            return Span(_LOWEST, wanted, True)
-        case "<":
-            return Span(_LOWEST, wanted[:-1] + chr(ord(wanted[-1]) - 1) + _HIGHEST, True)
-        case _:
-            return Span()
-
-
 def _all(tests: list[Test]) -> Test:
     if len(tests) == 2:
         first, second = tests
@@ -289,8 +250,8 @@ def _no_column(path: tuple[str, ...], spec: ObjectSpec) -> str:
             "relationship, be sure to append the '__r' after the custom relationship name."
         )
     return (
-        f"No such column '{'.'.join(path)}' on entity '{spec.name}'. If you are attempting to use a custom field, be sure to "
-        "append the '__c' after the custom field name. Please reference your WSDL or the describe call for the "
+        f"No such column '{'.'.join(path)}' on entity '{spec.name}'. If you are attempting to use a custom field, be "
+        "sure to append the '__c' after the custom field name. Please reference your WSDL or the describe call for the "
         "appropriate names."
     )
 

@@ -17,7 +17,7 @@ _MAX_SHOWN = 80
 
 def stamp(moment: datetime) -> str:
     """A moment in Salesforce's form, cut to the second as its change stamps are."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+    return moment.astimezone(UTC).isoformat()[:19] + ".000+0000"
 
 
 def instant(text: str) -> str | None:
@@ -42,7 +42,7 @@ def stored(field: FieldSpec, value: Any) -> Any:
 def _text(field: FieldSpec, value: Any) -> str | None:
     if isinstance(value, dict | list):
         raise _unreadable(field, "string", value)
-    text = _spoken(value).strip()
+    text = value.strip() if isinstance(value, str) else _spoken(value)
     if len(text) > field.length:
         shown = text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN]
         raise RowError(
