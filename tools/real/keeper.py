@@ -60,8 +60,12 @@ def status() -> dict[str, Any]:
 def keep(names: Sequence[str]) -> None:
     """Holds the servers until SIGTERM or SIGINT: the body of the background process."""
     asked_to_stop = threading.Event()
+
+    def stop_asked(_sign: int, _frame: object) -> None:
+        asked_to_stop.set()
+
     for sign in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(sign, lambda *_: asked_to_stop.set())
+        signal.signal(sign, stop_asked)
     with ExitStack() as held:
         sink = held.enter_context(smtp_sink())
         servers = [held.enter_context(SERVERS[name](sink.port)) for name in names]

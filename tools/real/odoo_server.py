@@ -19,7 +19,7 @@ USER = "admin"
 PASSWORD = "admin"  # what a new Odoo database starts with
 MODULES = ("contacts", "crm", "mass_mailing")
 START_TIMEOUT_S = 90.0
-# Else the first request imports every module of the folder, also those whose partners are not installed, and gets a 500.
+# Else the first request imports every module there is, also those whose partners are not installed, and gets a 500.
 ENVIRONMENT = {"ODOO_PRELOAD_ADDONS": "no"}
 SHIM = Path(odoo_shim.__file__)
 FILES = "files"

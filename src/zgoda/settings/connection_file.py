@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
@@ -90,6 +91,7 @@ def connection_shape(
                 name="settings",
                 shape=_settings_shape(connector),
                 meaning="How to open the connection; secrets only as ${env:NAME} or ${file:path}",
+                required=connector is not None and any(map(_needed, connector.settings)),
             ),
             Key(
                 name="streams",
@@ -114,12 +116,16 @@ def _settings_shape(connector: Connector | None) -> Shape:
                 name=setting.name,
                 shape=_setting_shape(setting),
                 meaning=setting.meaning,
-                required=setting.required and setting.default is None,
+                required=_needed(setting),
                 default="" if setting.default is None else str(setting.default),
             )
             for setting in connector.settings
         ),
     )
+
+
+def _needed(setting: Setting) -> bool:
+    return setting.required and setting.default is None
 
 
 def _setting_shape(setting: Setting) -> Shape:
@@ -135,8 +141,10 @@ def _setting_shape(setting: Setting) -> Shape:
             return Plain(kinds=frozenset({"text"}), references=True, example=example)
         case list() | tuple():
             return ListOf(item=Plain(references=True))
+        case _ if re.search("[A-Za-z]", example):
+            return AnyOf(item=Plain(kinds=frozenset({"text"}), references=True, example=example))
         case _:
-            return AnyOf(item=Plain(references=True, example=example))
+            return AnyOf(item=Plain(references=True))
 
 
 def _streams_shape(connector: Connector | None, streams: tuple[str, ...]) -> Shape:

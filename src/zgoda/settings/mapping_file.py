@@ -52,7 +52,8 @@ def read_mapping(
 
 
 def _taking_part(account: Account, block: Block, faults: Faults) -> list[Stream]:
-    """The streams the connection lists; if it lists none, all that have rows."""
+    """The streams the connection lists; if it lists none, all that have rows. A mapping of another stream is a fault,
+    and read all the same for the faults within."""
     said = dict(block)
     if account.listed is None:
         return [s for s in account.streams if s.mapping or s.name in said]
@@ -60,7 +61,7 @@ def _taking_part(account: Account, block: Block, faults: Faults) -> list[Stream]
         if name not in account.listed:
             hint = f"add {name} to streams in connections/{account.name}.yaml, or remove its mapping"
             faults.add(node.mark, f"the stream {name} takes no part in this connection", hint)
-    return [s for s in account.streams if s.name in account.listed]
+    return [s for s in account.streams if s.name in account.listed or s.name in said]
 
 
 def _entity(said: Block, stream: Stream, entities: Mapping[str, Entity]) -> Entity:

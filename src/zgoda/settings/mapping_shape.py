@@ -95,12 +95,6 @@ ROW_KEYS: Final = (
         shape=Text(of="an expression", example="value == null ? null : value + ' '"),
         meaning="CEL over value, our value, for what is sent",
     ),
-    Key(
-        name="quiet",
-        shape=Duration(example="30s"),
-        meaning="How long an edit of this field rests before it goes out",
-        default="0",
-    ),
 )
 
 

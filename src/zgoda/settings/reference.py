@@ -125,7 +125,7 @@ def _told(shape: Shape) -> tuple[Key, ...]:
 def _kind(shape: Shape) -> str:
     match shape:
         case Word():
-            return " / ".join(f"`{option}`" for option in shape.options) or f"a {shape.of}"
+            return " / ".join(f"`{option}`" for option in shape.options) or f"one {shape.of}"
         case Flag():
             return "`true` / `false`"
         case Whole():

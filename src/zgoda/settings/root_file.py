@@ -122,9 +122,7 @@ def root_shape(connections: tuple[str, ...]) -> Form:
             ),
             Key(
                 name="listen",
-                shape=Text(
-                    of="an address to listen on", example="127.0.0.1:8420", pattern=r"(\[[0-9a-f:]+\]|[^:\s]+):\d{1,5}"
-                ),
+                shape=Text(of="host and port", example="127.0.0.1:8420", pattern=r"(\[[0-9a-f:]+\]|[^:\s]+):\d{1,5}"),
                 meaning="Host and port of the console and the API",
                 default="127.0.0.1:8420",
             ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -76,7 +76,7 @@ def _row(
     if base is None:
         faults.add(node.mark, f"the row for {name} needs vendor", "say which of the vendor's fields it is")
         return None
-    changes = {attribute: _given(node, key) for key, attribute in _ATTRIBUTES.items() if key in node}
+    changes = {key: _given(node, key) for key in _SAYABLE if key in node}
     return Row(
         map=msgspec.structs.replace(base, **changes),
         field=field_of(entity, name),
@@ -118,29 +118,11 @@ def _given(node: Block, key: str) -> Any:
             return data_of(value)
 
 
-_ATTRIBUTES: Mapping[str, str] = {
-    **{
-        key: key
-        for key in (
-            "vendor",
-            "direction",
-            "nulls",
-            "values",
-            "otherwise",
-            "default_in",
-            "default_out",
-            "placeholder",
-            "required",
-            "derived",
-            "refers_to",
-            "evidence",
-            "read",
-            "write",
-        )
-    },
-    "quiet": "quiet_s",
-}
-"""Key in the file -> attribute of `Map`."""
+_SAYABLE: Final = frozenset(
+    """vendor direction nulls values otherwise default_in default_out placeholder required derived refers_to evidence
+    read write""".split()
+)
+"""The keys of a row that are attributes of `Map`."""
 
 
 def writes(row: Row) -> bool:

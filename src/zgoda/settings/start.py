@@ -116,7 +116,7 @@ def _policies(connectors: Sequence[Connector]) -> str:
     words = "".join(f"#   {key.name:<12} {key.meaning}\n" for key in shape.keys)
     return _file(
         "policies",
-        "Which value prevails when systems say different things.",
+        "Which value prevails when systems say different things. What a policy does: zgoda policy explain person.email",
         f"# The policies:\n{words}#\n# Consent takes none: the most restrictive word wins.\n",
         "# For all fields without a policy of their own. Sets are united, ordered choices only move forward.\n"
         "default:\n  most_recent:\n    # edits closer together than this count as simultaneous\n    tolerance: 60s\n"

@@ -9,12 +9,13 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from zgoda.identity.match import is_address
 from zgoda.kit.mapping import Map
 from zgoda.kit.pace import Lane
 from zgoda.kit.spec import Op
 from zgoda.model.entities import FieldType
 from zgoda.model.golden import Golden, Link
-from zgoda.model.values import Values, same
+from zgoda.model.values import Values, fold_email, same
 from zgoda.privacy.consent import TRAVELS, is_consent
 from zgoda.sync.merge import FieldRule
 from zgoda.sync.policy import UNKNOWN
@@ -76,8 +77,11 @@ def _plan_create(golden: Golden, target: Source, standing: Standing) -> Planned:
     if target.admits is not None and not target.admits(golden.fields):
         return Excluded(reason="outside the filter")
     for name in target.required:
-        if golden.fields.get(name) is None:
+        value = golden.fields.get(name)
+        if value is None:
             return Excluded(reason=f"no {name.replace('_', ' ')}")
+        if name == "email" and not is_address(fold_email(value)):
+            return Excluded(reason="the e-mail address is not valid")
     patch = {name: value for name in sorted(target.mapping.outward) if (value := golden.fields.get(name)) is not None}
     if not patch:
         return Excluded(reason="nothing to say")

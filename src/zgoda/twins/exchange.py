@@ -22,7 +22,9 @@ _encoder = msgspec.json.Encoder()
 
 @dataclass(slots=True)
 class Call:
-    """A request. `path` is decoded, `target` is path and query as they stood on the wire."""
+    """A request. `path` still has its percent signs, so that a slash inside a segment can be told; so has `target`,
+    which is path and query. The values of `query` are decoded.
+    """
 
     method: str
     path: str

@@ -85,7 +85,7 @@ class Front:
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         call = Call(
             method=request.method,
-            path=request.path,
+            path=request.rel_url.raw_path,
             target=request.path_qs,
             query=request.query,
             headers=request.headers,

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 Handler = Callable[..., Any]
 
@@ -21,7 +22,10 @@ class WrongMethod(Exception):
 
 
 class Routes:
-    """A lookup over `(method, pattern, handler)` rows; a literal segment wins over a placeholder."""
+    """A lookup over `(method, pattern, handler)` rows; a literal segment wins over a placeholder.
+
+    Paths come as they are on the wire; the values found in them are decoded.
+    """
 
     def __init__(self, table: Iterable[tuple[str, str, Handler]]) -> None:
         self._by_length: dict[int, list[tuple[str, list[str], Handler]]] = defaultdict(list)
@@ -48,7 +52,7 @@ class Routes:
 
 
 def _segments(path: str) -> list[str]:
-    return path.strip("/").split("/")
+    return [unquote(segment) for segment in path.strip("/").split("/")]
 
 
 def _match(pattern: list[str], segments: list[str]) -> dict[str, str] | None:

@@ -27,7 +27,7 @@ _NUMBERS = itertools.count(1)
 
 @dataclass
 class Office:
-    """The server and its mail sink, an administrator who looks behind the connector's back, and logins of two further users."""
+    """The server and its mail sink, an administrator who looks behind the connector's back, and everybody's logins."""
 
     server: real.Server
     sink: real.Sink
@@ -85,7 +85,13 @@ class Desk:
         return Mapping(found.mapping, ENTITIES[found.entity], CONNECTOR.dialect)
 
     async def pages(
-        self, stream: str, how: str = "read_all", cursor: Cursor | None = None, size: int = 200, stop: int = 0, **more: Any
+        self,
+        stream: str,
+        how: str = "read_all",
+        cursor: Cursor | None = None,
+        size: int = 200,
+        stop: int = 0,
+        **more: Any,
     ) -> list[Page]:
         fields = more.get("fields") or self.mapping(stream).vendor_fields
         reading = Reading(fields=fields, cursor=cursor, page_size=size)

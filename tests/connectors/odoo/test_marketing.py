@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import urllib.request
 from functools import partial
 
@@ -183,17 +184,24 @@ async def test_what_became_of_a_real_mailing(office: Office, desk: Desk, mark: s
     model = office.admin.call("ir.model", "search", [["model", "=", LIST]])[0]
     mailing = office.make(
         "mail.mass_mailing",
-        **{"name": f"Letter {mark}", "body_html": "<p>Hello</p>", "email_from": "shop@hub.test", "mailing_model_id": model},
-        **{"reply_to_mode": "email", "reply_to": "shop@hub.test", "contact_list_ids": [[6, 0, [list_id]]]},
+        name=f"Letter {mark}",
+        body_html="<p>Hello</p>",
+        email_from="shop@hub.test",
+        mailing_model_id=model,
+        reply_to_mode="email",
+        reply_to="shop@hub.test",
+        contact_list_ids=[[6, 0, [list_id]]],
         mailing_domain=f"[('list_ids', 'in', [{list_id}]), ('opt_out', '=', False)]",
     )
     cursor = await desk.start("traces")
     office.admin.call("mail.mass_mailing", "send_mail", [mailing])
     (mail,) = [mail for mail in office.sink.wait_for(1) if mark in str(mail.recipients)]
     assert mail.message["subject"] == f"Letter {mark}"
-    (trace,) = office.admin.call("mail.mail.statistics", "search_read", [["res_id", "=", contact]], ["mail_mail_id_int"])
+    (trace,) = office.admin.call(
+        "mail.mail.statistics", "search_read", [["res_id", "=", contact]], ["mail_mail_id_int"]
+    )
     pixel = f"{office.server.url}/mail/track/{trace['mail_mail_id_int']}/blank.gif?db={office.server.database}"
-    urllib.request.urlopen(pixel).read()
+    (await asyncio.to_thread(urllib.request.urlopen, pixel)).read()
     pages = await desk.pages("traces", "read_changes", cursor)
     events = {row["kind"]: desk.mapping("traces").read(row) for page in pages for row in page.rows}
     assert {"sent", "opened"} <= events.keys()

@@ -174,8 +174,13 @@ async def test_values_arrive_in_canonical_terms(office: Office, desk: Desk, mark
     company = office.make("res.partner", name=f"{mark} Spółka", is_company=True)
     id = office.make(
         "res.partner",
-        **{"name": "Zażółć Gęślą Jaźń 🦢", "email": f"{mark}@people.test", "parent_id": company, "country_id": poland},
-        **{"category_id": [[6, 0, tags]], "comment": "two\nlines", "function": "CTO"},
+        name="Zażółć Gęślą Jaźń 🦢",
+        email=f"{mark}@people.test",
+        parent_id=company,
+        country_id=poland,
+        category_id=[[6, 0, tags]],
+        comment="two\nlines",
+        function="CTO",
     )
     record = await desk.record("people", id)
     assert record.faults == []

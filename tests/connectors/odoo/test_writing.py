@@ -15,7 +15,12 @@ pytestmark = pytest.mark.real
 
 async def test_create_update_archive(office: Office, desk: Desk, mark: str):
     id = await desk.add(
-        "people", given_name="Łucja", family_name="Żak", email=f"{mark}@people.test", country="PL", keywords=[mark, "🦢"]
+        "people",
+        given_name="Łucja",
+        family_name="Żak",
+        email=f"{mark}@people.test",
+        country="PL",
+        keywords=[mark, "🦢"],
     )
     seen = office.see("res.partner", int(id), "name", "is_company", "country_id", "category_id", "message_follower_ids")
     assert (seen["name"], seen["is_company"], seen["message_follower_ids"]) == ("Łucja Żak", False, [])
@@ -78,7 +83,10 @@ async def test_partial_success_in_one_batch(office: Office, desk: Desk, mark: st
     assert fields[:3] == [("name.family",), ("country_id.code",), ("parent_id",)]
     assert mark not in repr([receipt.refusal for receipt in receipts])
     made = [receipt.id for receipt in (receipts[0], receipts[4])]
-    assert [row["email"] for row in await desk.rows("people", *made)] == [f"a{mark}@people.test", f"b{mark}@people.test"]
+    assert [row["email"] for row in await desk.rows("people", *made)] == [
+        f"a{mark}@people.test",
+        f"b{mark}@people.test",
+    ]
     assert (await desk.record("people", known)).values["job_title"] == "promoted"
     assert office.admin.call("res.partner", "search_count", [["name", "=", f"Fine {mark}"]]) == 2
 
@@ -122,9 +130,20 @@ async def test_every_field_can_be_cleared(office: Office, desk: Desk, mark: str)
     company = await desk.add("companies", name=f"{mark} Ltd")
     id = await desk.add(
         "people",
-        **{"given_name": "Anna", "family_name": mark, "email": f"{mark}@people.test", "telephone": "1", "mobile": "2"},
-        **{"street_address": "Polna 1", "locality": "Łódź", "postal_code": "90-001", "country": "PL", "job_title": "x"},
-        **{"works_for": company, "keywords": [mark], "description": "notes", "honorific_prefix": f"Dr {mark}"},
+        given_name="Anna",
+        family_name=mark,
+        email=f"{mark}@people.test",
+        telephone="1",
+        mobile="2",
+        street_address="Polna 1",
+        locality="Łódź",
+        postal_code="90-001",
+        country="PL",
+        job_title="x",
+        works_for=company,
+        keywords=[mark],
+        description="notes",
+        honorific_prefix=f"Dr {mark}",
     )
     before = await desk.record("people", id)
     assert before.values["honorific_prefix"] == f"Dr {mark}"
@@ -152,7 +171,8 @@ async def test_a_record_without_a_name_gets_its_address_for_one(office: Office, 
 
 @pytest.mark.parametrize("order", ["given_first", "family_first"])
 @pytest.mark.parametrize(
-    ("given", "family"), [("Jan", "van der Berg"), ("Anna Maria", "García Márquez"), (None, "Kowalska"), ("Ana María", None)]
+    ("given", "family"),
+    [("Jan", "van der Berg"), ("Anna Maria", "García Márquez"), (None, "Kowalska"), ("Ana María", None)],
 )
 async def test_names_come_back_as_written(
     office: Office, opener: Opener, order: str, given: str | None, family: str | None
@@ -221,7 +241,12 @@ async def test_leads_only_where_wanted_and_where_converted_ones_went(office: Off
     desk: Desk = await opener(office.settings(leads_as_people=True))
     assert "leads" not in (await opener(office.settings())).streams
     lead = office.make(
-        "crm.lead", name="Asks", type="lead", contact_name="Jan Maria Rokita", email_from=f"{mark}@leads.test", opt_out=True
+        "crm.lead",
+        name="Asks",
+        type="lead",
+        contact_name="Jan Maria Rokita",
+        email_from=f"{mark}@leads.test",
+        opt_out=True,
     )
     record = await desk.record("leads", lead)
     assert (record.values["given_name"], record.values["family_name"]) == ("Jan Maria", "Rokita")
@@ -284,7 +309,9 @@ def test_plain_text_survives_rich_text(text: str):
     assert to_text(to_html(text)) == text
 
 
-@pytest.mark.parametrize("markup", ["<p>a<br/>b</p>", "<div>a</div>b", "<style>x</style>a\nb", "<script>a</script>a\nb"])
+@pytest.mark.parametrize(
+    "markup", ["<p>a<br/>b</p>", "<div>a</div>b", "<style>x</style>a\nb", "<script>a</script>a\nb"]
+)
 def test_rich_text_is_read_as_seen(markup: str):
     assert to_text(markup) == "a\nb"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+import aiohttp
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -66,6 +67,20 @@ async def test_settings_that_cannot_work_are_named(opener: Opener, missing: dict
 
 async def test_a_refresh_token_works(opener: Opener, desk: Desk):
     await read_one(await opener(auth="refresh_token", refresh_token=desk.twin.connection()["refresh_token"]))
+
+
+async def test_a_given_session_works_until_it_ends(opener: Opener, desk: Desk):
+    told = desk.twin.connection()
+    form = {"grant_type": "client_credentials", "client_id": told["client_id"], "client_secret": told["client_secret"]}
+    async with aiohttp.ClientSession() as client, client.post(told["token_url"], data=form) as response:
+        token = (await response.json())["access_token"]
+    given = await opener(auth="session", access_token=token)
+    await read_one(given)
+    desk.twin.edit("end_sessions")
+    with pytest.raises(NeedsAttention) as raised:
+        await read_one(given)
+    assert raised.value.kind is Attention.CREDENTIALS
+    assert token not in str(raised.value)
 
 
 def a_key() -> tuple[rsa.RSAPrivateKey, str]:
@@ -155,9 +170,7 @@ async def test_an_answer_that_is_none_may_come_later(desk: Desk, fault: str):
     await read_one(desk)
 
 
-@pytest.mark.parametrize(
-    "fault", ["json_deep", "json_overflow", "json_duplicate_keys", "huge_field", "wrong_total"]
-)
+@pytest.mark.parametrize("fault", ["json_deep", "json_overflow", "json_duplicate_keys", "huge_field", "wrong_total"])
 @pytest.mark.parametrize("name", ["contacts", "opportunities"])
 async def test_a_strange_answer_never_ends_in_a_crash(desk: Desk, fault: str, name: str):
     await desk.create("contacts", LastName="Łoś")

@@ -114,6 +114,14 @@ async def test_a_transaction_that_shows_late_is_not_missed(desk: Desk):
     assert "Late" in {row["LastName"] for page in late for row in page.rows}
 
 
+async def test_what_showed_late_during_a_full_read_is_in_the_changes(desk: Desk):
+    desk.twin.load("Contact", contacts(3, "2026-01-05T08:59:00.000+0000"))
+    cursor = (await desk.read("contacts", "read_all"))[-1].cursor
+    desk.twin.load("Contact", [{**contacts(1, "2026-01-05T08:50:30.000+0000")[0], "LastName": "Late"}])
+    changes = await desk.read("contacts", "read_changes", cursor)
+    assert "Late" in {row["LastName"] for page in changes for row in page.rows}
+
+
 async def test_a_long_read_is_followed_by_a_longer_overlap(desk: Desk):
     """Its early pages were read long before its end, so more may have shown late behind them."""
     desk.twin.load("Contact", contacts(200, "2026-01-05T08:59:00.000+0000"))

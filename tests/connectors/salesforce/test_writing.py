@@ -281,14 +281,16 @@ async def test_an_interaction_is_written_once_however_often_it_is_sent(opener: O
     canonical = {"channel": "email", "occurred_at": "2026-01-04T23:30:00Z", "subject": "Biuletyn", "description": "x"}
     row, faults = desk.mapping("activities").write(canonical, creating=True)
     assert not faults
-    row |= {"WhoId": contact, "Status": "Completed"}
+    row |= {"WhoId": contact}
     later = row | {"ActivityDate": "2026-01-04T23:45:00.000+0000"}
     first = await desk.write("activities", create("a", **row), create("b", **later), create("a again", **row))
     second = await desk.write("activities", create("a", **row))
     assert first["a"].id == first["a again"].id == second["a"].id != first["b"].id
     assert first["a"].created
     assert not second["a"].created
-    assert {r["ActivityDate"] for r in desk.twin.records("Task")} == {"2026-01-04"}
+    assert {(r["ActivityDate"], r["Status"]) for r in desk.twin.records("Task")} == {("2026-01-04", "Completed")}
+    assert len((await desk.read("activities", "read_all"))[0].rows) == 2
+    assert (await desk.read("tasks", "read_all"))[0].rows == []
     find = desk.stream("activities").find
     assert find is not None
     assert await find(desk.session, [Lookup(key="x", values=row)]) == {"x": first["a"].id}
@@ -345,6 +347,17 @@ async def test_a_call_refused_as_a_whole_is_raised(desk: Desk, fault: str):
     with pytest.raises((Quota, NeedsAttention)):
         await desk.write("contacts", create("a", LastName="X"))
     assert desk.twin.records("Contact") == []
+
+
+async def test_our_writes_can_be_told_from_others(desk: Desk):
+    await desk.create("contacts", LastName="Łoś")
+    assert desk.twin.writes()[-1].caller == "Zgoda"
+
+
+async def test_campaigns_are_lists_that_people_fill(desk: Desk):
+    await desk.create("campaigns", Name="Biuletyn")
+    (row,) = (await desk.read("campaigns", "read_all"))[0].rows
+    assert desk.mapping("campaigns").read(row).values == {"name": "Biuletyn", "description": None, "is_static": True}
 
 
 def test_the_connector_names_its_limits():

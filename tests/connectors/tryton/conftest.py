@@ -76,12 +76,12 @@ class Hub:
         assert sorted(receipt.key for receipt in receipts) == sorted(write.key for write in writes)
         return {receipt.key: receipt for receipt in receipts}
 
-    async def create(self, name: str, **values: Any) -> str:
+    async def create(self, name: str, /, **values: Any) -> str:
         receipt = (await self.write(name, Write(key="new", op="create", values=values)))["new"]
         assert receipt.refusal is None, receipt
         return receipt.id
 
-    async def update(self, name: str, id: str, *, expected: str = "", **values: Any) -> Receipt:
+    async def update(self, name: str, id: str, /, *, expected: str = "", **values: Any) -> Receipt:
         return (await self.write(name, Write(key="u", op="update", id=id, values=values, expected=expected)))["u"]
 
     def reading(self, name: str, more: dict[str, Any]) -> Reading:
@@ -110,10 +110,20 @@ def server() -> Generator[real.Server]:
 def calls(server: real.Server) -> real.TrytonCalls:
     """What a user does in Tryton, behind the connector's back."""
     calls = real.TrytonCalls(server.url, server.database, server.user, server.password)
-    if not calls.call("model.party.relation.type.search_count", [["name", "=", EMPLOYED]], {}):
-        there, back = calls.call("model.party.relation.type.create", [{"name": EMPLOYED}, {"name": "Employs"}], {})
-        calls.call("model.party.relation.type.write", [there], {"reverse": back}, [back], {"reverse": there}, {})
+    there, back = calls.call("model.party.relation.type.create", [{"name": EMPLOYED}, {"name": "Employs"}], {})
+    calls.call("model.party.relation.type.write", [there], {"reverse": back}, [back], {"reverse": there}, {})
+    if not calls.call("model.res.user.get_preferences", True, {}).get("company"):
+        _found_company(calls)
     return calls
+
+
+def _found_company(calls: real.TrytonCalls) -> None:
+    """Opportunities need a company with a currency."""
+    [currency] = calls.call("model.currency.currency.create", [{"name": "Euro", "code": "EUR", "symbol": "€"}], {})
+    [house] = calls.call("model.party.party.create", [{"name": "Example House"}], {})
+    [company] = calls.call("model.company.company.create", [{"party": house, "currency": currency}], {})
+    owner = {"companies": [["add", [company]]], "company": company}
+    calls.call("model.res.user.write", [calls.user_id], owner, {})
 
 
 @pytest.fixture

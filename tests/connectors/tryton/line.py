@@ -33,6 +33,15 @@ class Line:
         """The next call of the method is executed, but its answer is disturbed."""
         self.after.append((method, how))
 
+    def watch(self, method: str, then: Callable[[bytes], None]) -> None:
+        """After the next call of the method, do something before its answer arrives."""
+
+        def passed(answer: bytes) -> web.StreamResponse:
+            then(answer)
+            return web.Response(body=answer, content_type="application/json")
+
+        self.after.append((method, passed))
+
     def calls_of(self, method: str) -> list[list[Any]]:
         return [body["params"] for body in self.asked if body["method"].endswith(method)]
 

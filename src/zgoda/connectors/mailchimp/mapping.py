@@ -19,7 +19,7 @@ CONSENT = (
 )
 
 MEMBER = (
-    Map(vendor="email_address", field="email"),
+    Map(vendor="email_address", field="email", required=True),
     Map(vendor="merge_fields.FNAME", field="given_name"),
     Map(vendor="merge_fields.LNAME", field="family_name"),
     Map(vendor="merge_fields.PHONE", field="telephone"),

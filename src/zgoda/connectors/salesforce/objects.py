@@ -31,7 +31,8 @@ class SObject(msgspec.Struct, frozen=True, kw_only=True):
     `scope` is the SOQL condition that makes a record belong to the stream. `merges`: merging leaves losers with a
     `MasterRecordId`. `converts_to` names the stream where a converted record lives on. `sought_by` are sets of fields
     by which a create whose answer was lost is found; the first set whose fields were all sent counts. `keyed` objects
-    are written by the external id field of the setting `interaction_key_field`, when it is given.
+    are created with the external id field of the setting `interaction_key_field`, when it is given. `needs` are fields
+    without which a created record would not belong to the stream; `born_with` are values every created record gets.
     """
 
     name: str
@@ -43,6 +44,7 @@ class SObject(msgspec.Struct, frozen=True, kw_only=True):
     sought_by: tuple[tuple[str, ...], ...] = ()
     keyed: bool = False
     needs: tuple[str, ...] = ()
+    born_with: Row = msgspec.field(default_factory=dict[str, Any])
 
 
 def columns(sobject: SObject, fields: tuple[str, ...]) -> tuple[str, ...]:
@@ -156,5 +158,6 @@ ACTIVITY = SObject(
     sought_by=(("Subject", "WhoId", "ActivityDate", "TaskSubtype"),),
     keyed=True,
     needs=("TaskSubtype",),
+    born_with={"Status": "Completed"},
 )
 CASE = SObject(name="Case", stream="cases", merges=True, sought_by=(("Subject", "ContactId"), ("Subject", "AccountId")))

@@ -199,7 +199,8 @@ def _settled(sobject: SObject, receipt: Receipt, record: Row | None) -> Receipt:
 
 
 def _typed(sobject: SObject, w: Write) -> Row:
-    return {"attributes": {"type": sobject.name}} | record_of(sobject, w.values)
+    given = sobject.born_with if w.op == "create" else {}
+    return {"attributes": {"type": sobject.name}} | given | record_of(sobject, w.values)
 
 
 def _refused(w: Write, why: Refusal) -> Receipt:

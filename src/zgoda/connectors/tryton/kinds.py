@@ -18,6 +18,7 @@ Domain: TypeAlias = list[Any]
 ANY: Final = ["active", "in", [True, False]]
 """The clause that makes Tryton show archived records too."""
 
+_NONE: Final[list[Any]] = ["active", "in", []]
 STAMP: Final = "last_modified_at"
 LOCK: Final = "_timestamp"
 LARGEST_PAGE: Final = 500
@@ -74,6 +75,12 @@ class _Absent:
 
 
 ABSENT: Final = _Absent()
+
+
+def any_of(*clauses: list[Any]) -> Domain:
+    """An OR that finds archived records too. Tryton adds "is active" to every level of a domain that does not speak of
+    `active` itself (ModelStorage._search_domain_active), so this one does, without finding more."""
+    return ["OR", _NONE, *clauses]
 
 
 def columns(kind: Kind, reading: Reading) -> tuple[str, ...]:

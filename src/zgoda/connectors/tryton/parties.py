@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from zgoda.connectors.tryton.consent import CONSENT, CONSENT_AT, add_consent, consent_changes
 from zgoda.connectors.tryton.directory import PARTY
-from zgoda.connectors.tryton.kinds import ABSENT, ANY, LOCK, STAMP, Domain, Kind, Virtual
+from zgoda.connectors.tryton.kinds import ABSENT, ANY, LOCK, STAMP, Domain, Kind, Virtual, any_of
 from zgoda.connectors.tryton.names import split
 from zgoda.connectors.tryton.options import Options
 from zgoda.connectors.tryton.reads import changed_records
@@ -68,15 +68,14 @@ def _in(category: str) -> list[Any]:
 
 def _changed(clause: Domain, columns: tuple[str, ...]) -> Domain:
     """Editing a sub-record does not touch the party, so their stamps count as well (archived ones too: an address that
-    was taken away). Relations have no stamp that can be searched but the two it is made of. Tryton hides archived parties
-    in every alternative that does not ask for them itself."""
+    was taken away). Relations have no stamp that can be searched but the two it is made of."""
     since = clause[2]
     asked = {name.partition(".")[0] for name in columns}
     below = [[name, "where", [clause, ANY]] for name in ("contact_mechanisms", "addresses") if name in asked]
     if "relations" in asked:
-        young = ["OR", ["write_date", ">=", since], ["create_date", ">=", since]]
+        young = any_of(["write_date", ">=", since], ["create_date", ">=", since])
         below.append(["relations", "where", [young, ANY]])
-    return ["OR", *([alternative, ANY] for alternative in (clause, *below))]
+    return any_of(clause, *below)
 
 
 def _removed(stream: str) -> Callable[[Row, Options], Removed | None]:

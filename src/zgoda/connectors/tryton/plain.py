@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 from zgoda.connectors.tryton.directory import MAIL_LIST, company_context
-from zgoda.connectors.tryton.kinds import ABSENT, ANY, LOCK, Domain, Kind, Virtual
+from zgoda.connectors.tryton.kinds import ABSENT, ANY, LOCK, Domain, Kind, Virtual, any_of
 from zgoda.connectors.tryton.options import Options, options
 from zgoda.connectors.tryton.parties import place_of
 from zgoda.connectors.tryton.reads import records_by_id
@@ -81,7 +81,7 @@ def _reverse(record: Row, told: Options) -> Removed | None:
 
 
 def _changed(clause: Domain, columns: tuple[str, ...]) -> Domain:
-    return ["OR", ["write_date", ">=", clause[2]], ["create_date", ">=", clause[2]]]
+    return any_of(["write_date", ">=", clause[2]], ["create_date", ">=", clause[2]])
 
 
 EMPLOYMENTS: Final = Kind(

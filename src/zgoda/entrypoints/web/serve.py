@@ -42,7 +42,7 @@ def build(hub: Hub, keeper: Keeper, settings_of: Callable[[str], dict[str, Any]]
         try:
             async with hub.db.transaction() as tx:
                 await tx.row("SELECT 1")
-        except Exception as error:  # noqa: BLE001 - readiness reports any trouble with the store
+        except Exception as error:
             return Response({"status": "not ready", "reason": type(error).__name__}, status_code=503)
         return Response({"status": "ready", "loops": {k: v.isoformat() for k, v in keeper.progress.items()}})
 

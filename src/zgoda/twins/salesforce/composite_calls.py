@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any, cast
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -84,7 +84,7 @@ def _sub_call(call: Call, method: str, url: str, content: Any, headers: dict[str
     path, _, query = url.partition("?")
     return Call(
         method=method.upper(),
-        path=unquote(path),
+        path=path,
         target=url,
         query=dict(parse_qsl(query, keep_blank_values=True)),
         headers={**dict(call.headers), "If-Modified-Since": "", "If-Unmodified-Since": "", **headers},

@@ -26,7 +26,6 @@ _MACROS = {
         SystemModstamp datetime d
     """,
     "viewed": """
-        LastActivityDate date n
         LastViewedDate datetime n
         LastReferencedDate datetime n
     """,

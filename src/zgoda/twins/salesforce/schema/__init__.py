@@ -18,7 +18,7 @@ OBJECTS: dict[str, ObjectSpec] = {
         ),
         ObjectSpec("Task", "00T", "Task", "Tasks", fields_of(activity.TASK)),
         ObjectSpec("Event", "00U", "Event", "Events", fields_of(activity.EVENT)),
-        ObjectSpec("Case", "500", "Case", "Cases", fields_of(sales.CASE), mergeable=True),
+        ObjectSpec("Case", "500", "Case", "Cases", fields_of(sales.CASE)),
         ObjectSpec("Campaign", "701", "Campaign", "Campaigns", fields_of(sales.CAMPAIGN)),
         ObjectSpec("CampaignMember", "00v", "Campaign Member", "Campaign Members", fields_of(sales.CAMPAIGN_MEMBER)),
         ObjectSpec("User", "005", "User", "Users", fields_of(people.USER), undeletable=False, deletable=False),

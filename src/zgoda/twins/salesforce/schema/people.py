@@ -33,6 +33,7 @@ ACCOUNT = """
     LastModifiedDate datetime d
     LastModifiedById reference(18) d > User as LastModifiedBy
     SystemModstamp datetime d
+    LastActivityDate date n
     @viewed
     AccountSource picklist(40) cun = Web|Phone Inquiry|Partner Referral|Purchased List|Other
     DunsNumber string(9) cun
@@ -75,6 +76,7 @@ CONTACT = """
     LastModifiedDate datetime d
     LastModifiedById reference(18) d > User as LastModifiedBy
     SystemModstamp datetime d
+    LastActivityDate date n
     @viewed
     EmailBouncedReason string(255) cun
     EmailBouncedDate datetime cun
@@ -132,6 +134,7 @@ LEAD = """
     LastModifiedDate datetime d
     LastModifiedById reference(18) d > User as LastModifiedBy
     SystemModstamp datetime d
+    LastActivityDate date n
     @viewed
     EmailBouncedReason string(255) un
     EmailBouncedDate datetime un

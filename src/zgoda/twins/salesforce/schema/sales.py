@@ -33,6 +33,7 @@ OPPORTUNITY = """
     SystemModstamp datetime d
     LastStageChangeDate datetime n
     ContactId reference(18) cn > Contact
+    LastActivityDate date n
     @viewed
     Hub_Id__c string(36) cunxiq
 """
@@ -67,6 +68,7 @@ CAMPAIGN = """
     Description textarea(32000) cun
     NumberOfContacts int nf
     @owner
+    LastActivityDate date n
     @viewed
     Hub_Id__c string(36) cunxiq
 """

@@ -17,6 +17,7 @@ from zgoda.model.entities import Field, FieldType
 from zgoda.model.golden import Golden, Link
 from zgoda.model.values import same
 from zgoda.privacy.consent import is_consent
+from zgoda.settings.faults import nearest, shown
 from zgoda.sync.merge import Merged, Observation, begin, merge
 from zgoda.sync.plan import Standing, Wanted, plan
 from zgoda.sync.policy import MostRecent, Policy, Ratchet
@@ -50,13 +51,19 @@ class TruthTable(msgspec.Struct, frozen=True, kw_only=True):
     directions: Mapping[str, str]
     outcomes: tuple[Outcome, ...]
 
+    def __str__(self) -> str:
+        return "\n".join([*_heading(self), "", *_columns(self)])
+
 
 def explain_policy(setup: Setup, entity: str, field: str) -> TruthTable:
-    """The truth table of a field. Raises `KeyError` if the entity or the field does not exist.
+    """The truth table of a field. Raises `LookupError`, with the nearest right word, if there is no such field.
 
     Every pair of connections that map the field is played; of a connection with several such streams, the first. A
     field that only one connection maps has nothing to settle, and no outcomes.
     """
+    for word, known in ((entity, setup.fields), (field, setup.fields.get(entity, {}))):
+        if word not in known:
+            raise LookupError(f"there is no {shown(word)}: {nearest(word, known)}")
     rule = setup.fields[entity][field]
     by_connection: dict[str, Source] = {}
     for source in setup.of_entity(entity):
@@ -73,6 +80,56 @@ def explain_policy(setup: Setup, entity: str, field: str) -> TruthTable:
         directions={s.connection: s.mapping.by_field[field].direction for s in sources},
         outcomes=tuple(o for a, b in combinations(sources, 2) for o in _Stage(setup, field, samples, a, b).play()),
     )
+
+
+def _heading(table: TruthTable) -> Iterator[str]:
+    if table.policy is None:
+        yield f"{table.entity}.{table.field}: a consent; the most restrictive word wins, newer evidence lifts it"
+    else:
+        told = [f"{key} {_show(value)}" for key, value in msgspec.to_builtins(table.policy).items() if key != "type"]
+        yield f"{table.entity}.{table.field}: {table.policy.__struct_config__.tag}" + f" ({', '.join(told)})" * bool(
+            told
+        )
+    for system, nulls in table.nulls.items():
+        yield f"{system}: direction {table.directions[system]}, nulls {nulls}"
+    if len(table.nulls) < 2:
+        yield "Fewer than two connections map this field, so there is nothing to settle."
+    else:
+        yield f"Both hold {_show(table.before)} at first, except at first sight."
+
+
+def _columns(table: TruthTable) -> Iterator[str]:
+    head = ("what happens", "who says what", "the hub holds", "which is", "told", "why")
+    rows = [
+        (
+            outcome.happening + (f" ({outcome.first_read} read first)" if outcome.first_read else ""),
+            _pairs(outcome.said),
+            _show(outcome.holds),
+            outcome.in_words + (", waits for a person" if outcome.waits else ""),
+            _pairs(outcome.told) or "nobody",
+            outcome.rule,
+        )
+        for outcome in table.outcomes
+    ]
+    widths = [max(len(row[n]) for row in (head, *rows)) for n in range(len(head))]
+    for row in (head, *rows) if rows else ():
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{system}: {_show(value)}" for system, value in values.items())
+
+
+def _show(value: Any) -> str:
+    match value:
+        case None:
+            return "(blank)"
+        case bool():
+            return "yes" if value else "no"
+        case list() | tuple():
+            return "{" + ", ".join(map(_show, value)) + "}"  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        case _:
+            return str(value)
 
 
 def _rank(setup: Setup, source: Source) -> tuple[int, str]:
