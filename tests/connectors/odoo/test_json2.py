@@ -1,4 +1,4 @@
-"""JSON-2, blacklist and subscriptions as records: against a small server made from Odoo 19's documentation, not a real one."""
+"""JSON-2, the blacklist, and subscriptions as records: against a server made from documentation, not a real Odoo 19."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from zgoda.connectors.odoo.markup import to_html, to_text
 from zgoda.kit.errors import Attention, NeedsAttention, RefusalKind
 from zgoda.kit.spec import Lookup, Write
 
@@ -302,20 +301,3 @@ async def test_tasks_are_about_something(desk: Desk, mark: str):
     (lost,) = await desk.write("tasks", desk.created("tasks", subject="about nothing", due_date="2026-12-01"))
     assert lost.refusal is not None
     assert lost.refusal.fields == ("about.person",)
-
-
-@pytest.mark.parametrize("text", ["a < b & c", "one\ntwo\n\nfour", "ż 🦢 &amp; <p>", "x"])
-def test_plain_text_survives_rich_text(text: str):
-    assert to_text(to_html(text)) == text
-
-
-@pytest.mark.parametrize(
-    "markup", ["<p>a<br/>b</p>", "<div>a</div>b", "<style>x</style>a\nb", "<script>a</script>a\nb"]
-)
-def test_rich_text_is_read_as_seen(markup: str):
-    assert to_text(markup) == "a\nb"
-
-
-@pytest.mark.parametrize("markup", ["<![x", "<![CDATA[x", "<!x [", "<p", "&#99999999999;", "<" * 5000])
-def test_broken_markup_ends_in_text(markup: str):
-    assert isinstance(to_text(markup), str)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
 from tests.connectors.tryton.conftest import ANY, Hub, rows_of
-from tools.real import TrytonCalls
+from tools.real import Server, TrytonCalls
 
 from zgoda.kit.errors import RefusalKind
 from zgoda.kit.spec import Lookup, Write
@@ -111,14 +113,15 @@ async def test_consent_comes_before_the_person(hub: Hub, calls: TrytonCalls, uni
     assert methods.index("model.marketing.email.write") < methods.index("model.party.party.write")
 
 
-async def test_unconfirmed_addresses_are_pending(hub: Hub, calls: TrytonCalls, unique: str) -> None:
-    """Made by Tryton's own subscribe form; calls cannot make one, so the row is judged as Tryton leaves it."""
-    from zgoda.connectors.tryton.consent import judge
-    from zgoda.connectors.tryton.options import options
-
-    name = options(hub.session).consent_list
-    record = {"id": 1, "active": 0, "write_date": None, "last_modified_at": "x", "list_.": {"id": 1, "name": name}}
-    assert judge([record], options(hub.session))[0] == "pending"
+async def test_unconfirmed_addresses_are_pending(hub: Hub, calls: TrytonCalls, server: Server, unique: str) -> None:
+    """Tryton's `request_subscribe` makes an archived record, which a call may not; so the table is set to that."""
+    email = f"{unique}@example.org"
+    id = await hub.create("people", family_name=unique, email=email, email_consent="granted")
+    with closing(sqlite3.connect(server.folder / f"{server.database}.sqlite")) as database, database:
+        database.execute("UPDATE marketing_email SET active = 0 WHERE email = ?", [email])
+    assert (await hub.row("people", id))["email_consent"] == "pending"
+    [row] = [one for one in rows_of(await hub.all("subscriptions")).values() if one["person"] == id]
+    assert row["status"] == "pending"
 
 
 async def test_lists(hub: Hub, calls: TrytonCalls, unique: str) -> None:

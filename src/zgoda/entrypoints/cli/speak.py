@@ -17,7 +17,7 @@ class Voice:
 
     def __init__(self, *, json: bool) -> None:
         self.json = json
-        self._console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+        self._console = Console(highlight=False, emoji=False, markup=False, soft_wrap=not sys.stdout.isatty())
 
     @property
     def is_terminal(self) -> bool:
@@ -29,7 +29,7 @@ class Voice:
 
     def say(self, text: str = "", style: str | None = None) -> None:
         if not self.json:
-            self._console.print(text, style=style, markup=False)
+            self._console.print(text, style=style)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
         """A table for people; nothing in JSON mode."""

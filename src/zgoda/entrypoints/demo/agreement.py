@@ -67,7 +67,7 @@ def _by_address(records: Iterable[tuple[Any, dict[str, Any]]]) -> dict[str, dict
 
 
 def _folded(value: Any) -> str:
-    """Spelling that means nothing: outer white space, and everything but digits in telephone numbers."""
+    """Spelling that means nothing: outer white space, and in telephone numbers all but digits (00 is +)."""
     text = str(value or "").strip()
-    digits = [c for c in text if c.isdigit()]
-    return "".join(digits) if len(digits) >= 7 else text
+    digits = "".join(c for c in text if c.isdigit())
+    return digits.removeprefix("00") if len(digits) >= 7 else text

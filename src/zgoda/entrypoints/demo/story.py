@@ -26,7 +26,7 @@ from zgoda.sync.repair import approve_first_sync
 from zgoda.sync.report import Status, find_records, list_conflicts, status, why
 from zgoda.sync.schedule import Keeper
 
-BURST = 100
+BURST = 40
 CALM_S = 30.0
 
 

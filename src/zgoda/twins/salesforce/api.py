@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -61,3 +63,12 @@ def body_of(call: Call) -> dict[str, Any]:
 def version_of(call: Call) -> str:
     """The `v59.0` of a call's path."""
     return call.path.split("/")[3]
+
+
+def http_date(call: Call, header: str) -> datetime | None:
+    """The moment in a conditional header, None when there is none that can be read."""
+    try:
+        moment = parsedate_to_datetime(call.headers.get(header, ""))
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from zgoda.twins.exchange import Call, Reply, empty_reply, json_reply
-from zgoda.twins.salesforce.api import Api, version_of
+from zgoda.twins.salesforce.api import Api, http_date, version_of
 from zgoda.twins.salesforce.fields import NUMBER_TYPES, FieldSpec, ObjectSpec
 from zgoda.twins.salesforce.schema import OBJECTS, children_of
 from zgoda.twins.salesforce.values import label_of
@@ -15,23 +16,23 @@ _SOAP = {
     "currency": "xsd:double", "percent": "xsd:double", "date": "xsd:date", "datetime": "xsd:dateTime",
     "address": "urn:address",
 }  # fmt: skip
-_LAST_MODIFIED = "Fri, 02 Jan 2026 08:00:00 GMT"
+_SEEN = {"ETag": '"baf7f695"', "Last-Modified": "Fri, 14 Aug 2020 20:53:02 GMT"}
 
 
 def describe_all(api: Api, call: Call) -> Reply:
     """GET /sobjects: all objects without their fields. 304 when nothing changed since If-Modified-Since."""
     if _unchanged(api, call):
-        return empty_reply(304, {"Last-Modified": _LAST_MODIFIED})
+        return empty_reply(304, dict(_SEEN))
     objects = [_outline(spec, version_of(call)) for spec in OBJECTS.values()]
     content = {"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": objects}
-    return json_reply(200, content, headers={"Last-Modified": _LAST_MODIFIED})
+    return json_reply(200, content, headers=dict(_SEEN))
 
 
 def describe_one(api: Api, call: Call, object: str) -> Reply:
     """GET /sobjects/{object}/describe."""
     if _unchanged(api, call):
-        return empty_reply(304, {"Last-Modified": _LAST_MODIFIED})
-    return json_reply(200, described(api.org.spec(object), version_of(call)), headers={"Last-Modified": _LAST_MODIFIED})
+        return empty_reply(304, dict(_SEEN))
+    return json_reply(200, described(api.org.spec(object), version_of(call)), headers=dict(_SEEN))
 
 
 def about(api: Api, call: Call, object: str) -> Reply:
@@ -154,4 +155,7 @@ def _field(field: FieldSpec) -> dict[str, Any]:
 
 def _unchanged(api: Api, call: Call) -> bool:
     """The schema never changes by itself, only while schema faults stand."""
-    return call.headers.get("If-Modified-Since") == _LAST_MODIFIED and not api.org.around.faults.any("schema")
+    since = http_date(call, "If-Modified-Since")
+    if since is None or api.org.around.faults.any("schema"):
+        return False
+    return since >= parsedate_to_datetime(_SEEN["Last-Modified"])

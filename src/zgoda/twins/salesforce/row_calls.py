@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
 from zgoda.twins.exchange import Call, Reply, empty_reply, json_reply
-from zgoda.twins.salesforce.api import Api, body_of, version_of
+from zgoda.twins.salesforce.api import Api, body_of, http_date, version_of
 from zgoda.twins.salesforce.errors import CallError, not_found, row_reply
 from zgoda.twins.salesforce.fields import FieldSpec, ObjectSpec
 from zgoda.twins.salesforce.ids import full_id
@@ -19,7 +18,7 @@ def read_row(api: Api, call: Call, object: str, id: str) -> Reply:
     """GET by id, with `fields`; 304 when not modified since the given moment."""
     spec = api.org.spec(object)
     row = _live(api, spec, id)
-    since = _http_date(call, "If-Modified-Since")
+    since = http_date(call, "If-Modified-Since")
     if since is not None and _modified(row) <= since:
         return empty_reply(304)
     return json_reply(200, whole_record(api.org, spec, row, _asked(spec, call), version_of(call)))
@@ -47,7 +46,7 @@ def update_row(api: Api, call: Call, object: str, id: str) -> Reply:
     """PATCH by id; 412 when modified after If-Unmodified-Since."""
     spec = api.org.spec(object)
     row = _live(api, spec, id)
-    before = _http_date(call, "If-Unmodified-Since")
+    before = http_date(call, "If-Unmodified-Since")
     if before is not None and _modified(row) > before:
         return empty_reply(412)
     outcome = save(api.org, api.writer(call), "update", spec, id, body_of(call))
@@ -137,14 +136,3 @@ def _created(call: Call, spec: ObjectSpec, outcome: Outcome) -> Reply:
 
 def _modified(row: Row) -> datetime:
     return datetime.fromisoformat(row["LastModifiedDate"]).replace(microsecond=0)
-
-
-def _http_date(call: Call, header: str) -> datetime | None:
-    text = call.headers.get(header)
-    if text is None:
-        return None
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
