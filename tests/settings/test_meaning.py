@@ -100,7 +100,7 @@ REFUSED: list[tuple[str, str]] = [
     ("{field: birth_date, vendor: First}", "5:35: First holds text, birth_date is a date (map another field, or say how"),
     ("{field: spent, vendor: Points, direction: out}", "5:30: spent is a decimal number, Points holds a whole number; th"),
     ("{field: email, vendor: Phone}", "5:30: Phone holds a telephone number, email is an e-mail address"),
-    ("{field: member, vendor: NoMail2, values: {Y: 1}}", "5:55: member is true or false, which this is not (write true or"),
+    ("{field: member, vendor: NoMail2, values: {Y: 1}}", "5:52: member is true or false, which this is not (write true or"),
     # written twice
     ("{field: description, vendor: First}", "5:36: description and given_name both write the vendor's field First"),
     ("{field: description, vendor: First.x}", "5:36: description and given_name both write the vendor's field First.x"),
@@ -137,7 +137,7 @@ REFUSED: list[tuple[str, str]] = [
     ("{field: consent:phone:marketing, vendor: X}", "5:15: a consent needs values: which choice means which status"),
     (
         "{field: consent:phone:marketing, vendor: X, values: {a: yes}}",
-        "5:63: phone:marketing has no choice yes",
+        "5:63: consent:phone:marketing has no choice yes",
     ),
     ("{field: email, evidence: X}", "5:32: email is no consent, so nothing proves it"),
     (
@@ -145,7 +145,7 @@ REFUSED: list[tuple[str, str]] = [
         "5:53: a consent cannot be made up",
     ),
     # expressions
-    ("{field: given_name, read: 'row.First +'}", "5:44: syntax:"),
+    ("{field: given_name, read: 'row.First +'}", "5:45: syntax: mismatched input the end"),
     ("{field: given_name, read: 'row.Frist'}", "5:34: row.Frist is not read: no row of this stream maps it (map it too"),
     ("{field: given_name, read: 'rwo.First'}", "5:34: there is no rwo (did you mean row?)"),
     ("{field: member, vendor: Tags2, read: 'size(row.Tags)'}", ""),
@@ -169,7 +169,7 @@ def test_rows_that_break_meaning_are_refused_with_their_place(tmp_path: Path, ro
 
 
 ALLOWED = [
-    "{field: seen, vendor: Born, read: 'row.Born + \"T00:00:00Z\"', write: 'value.substring(0, 10)'}",
+    "{field: seen, vendor: Born, direction: in, read: 'row.Born + \"T00:00:00Z\"'}",
     "{field: description, vendor: Phone, direction: in}",
     "{field: level, vendor: Sex2, values: {M: low}, otherwise: keep}",
     "{field: level, vendor: F, values: {a: low, b: high}, otherwise: hold}",
@@ -183,7 +183,7 @@ ALLOWED = [
 @pytest.mark.parametrize("row", ALLOWED)
 def test_rows_that_keep_meaning_are_taken(tmp_path: Path, row: str) -> None:
     text = f"contacts:\n  fields:\n    - {row}\n"
-    assert [line for line in said(tmp_path, {"zgoda.yaml": CUSTOM, "mappings/crm.yaml": text})] == []
+    assert said(tmp_path, {"zgoda.yaml": CUSTOM, "mappings/crm.yaml": text}) == []
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,8 @@ def _check_one(row: Row, node: Any, faults: Faults) -> None:
     if row.field.type is FieldType.REF:
         return
     try:
-        fits = reader(kind, Dialect())(value) == value
+        read = reader(kind, Dialect())(value)
+        fits = read == value and type(read) is type(value)  # 1 is not true
     except Unconvertible:
         fits = False
     if not fits:

@@ -102,8 +102,8 @@ _TYPES: Final[Mapping[Kind, cel.Type]] = {
 }
 
 RESERVED_NAMES: Final = frozenset(
-    """as bool break bytes const continue double duration dyn else false for function google if import in int let list
-    loop map namespace null null_type package return string timestamp true type uint var void while""".split()
+    """as bool break bytes const continue double dyn else false for function if import in int let list loop map namespace
+    null null_type package return string true type uint var void while""".split()
 )
 """Words CEL keeps for itself (language definition, "Syntax" and "Standard types")."""
 
@@ -122,14 +122,25 @@ def _complaints(report: str, text: str, variables: Mapping[str, Kind]) -> Iterab
     for line, column, said in found:
         message, hint = _in_plain_words(said.removesuffix(" [INVALID_ARGUMENT]"), text, variables)
         if message:
-            yield Complaint(line=int(line), column=max(1, int(column)), message=message, hint=hint)
+            place = _start_of(said, text, int(line), max(1, int(column)))
+            yield Complaint(line=int(line), column=place, message=message, hint=hint)
     if not found:
         yield Complaint(line=1, column=1, message="this is no expression")
 
 
+def _start_of(said: str, text: str, line: int, column: int) -> int:
+    """Where a name begins: of `a.b`, CEL gives the place of the dot."""
+    dotted = re.match(r"undeclared reference to '([^'.]+)\.", said)
+    lines = text.split("\n")
+    if dotted is None or line > len(lines):
+        return column
+    found = lines[line - 1].rfind(dotted[1], 0, column)
+    return column if found < 0 else found + 1
+
+
 def _in_plain_words(said: str, text: str, variables: Mapping[str, Kind]) -> tuple[str, str]:
     """A message and a hint; no message for what is no fault here."""
-    if unknown := re.match(r"undeclared reference to '([^']*)'", said):
+    if unknown := re.match(r"undeclared reference to '([^'.]*)", said):
         return f"there is no {shown(unknown[1])}", nearest(unknown[1], variables)
     if overload := re.match(r"found no matching overload for '([^']*)' applied to '\((.*)\)'", said):
         return _no_overload(overload[1], re.findall(r"[a-z_A-Z.0-9%]+(?:\([^,]*\))?", overload[2]), text, variables)

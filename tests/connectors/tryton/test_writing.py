@@ -43,6 +43,12 @@ async def test_creates_a_person_in_one_transaction(hub: Hub, calls: TrytonCalls,
     assert (len(party["addresses"]), len(party["contact_mechanisms"])) == (1, 3)
 
 
+async def test_a_given_name_alone_stays_one(hub: Hub, unique: str) -> None:
+    id = await hub.create("people", given_name=unique)
+    row = await hub.row("people", id)
+    assert (row["given_name"], row["family_name"]) == (unique, None)
+
+
 async def test_updates_and_clears_sub_records(hub: Hub, calls: TrytonCalls, unique: str) -> None:
     id = await hub.create(
         "people", family_name=unique, email=f"a-{unique}@example.org", phone="1", address={"city": "Gdynia"}

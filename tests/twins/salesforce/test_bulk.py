@@ -135,7 +135,8 @@ async def test_query_jobs_give_pages_of_csv(sf: SalesforceTwin, sf_api: Client) 
     account = sf.edit("create", object="Account", values={"Name": "Acme"})["id"]
     sf.load("Contact", ({"LastName": f"P{n:03}", "AccountId": account, "Score__c": 1.5} for n in range(250)))
     opened = await sf_api("POST", "/jobs/query", {
-        "operation": "query", "query": "SELECT LastName, Account.Name, Title, HasOptedOutOfEmail FROM Contact ORDER BY LastName",
+        "operation": "query",
+        "query": "SELECT LastName, Account.Name, Title, HasOptedOutOfEmail FROM Contact ORDER BY LastName",
     })  # fmt: skip
     path = f"/jobs/query/{opened.json['id']}"
     job = await _ended(sf_api, path)

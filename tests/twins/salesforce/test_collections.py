@@ -24,7 +24,8 @@ async def test_creating_many_answers_in_order_with_each_record_s_own_fate(sf: Sa
     assert answer.json[0]["id"].startswith("003")
     assert answer.json[2]["id"].startswith("001")
     assert answer.json[1]["errors"] == [{
-        "statusCode": "REQUIRED_FIELD_MISSING", "message": "Required fields are missing: [LastName]", "fields": ["LastName"],
+        "statusCode": "REQUIRED_FIELD_MISSING", "message": "Required fields are missing: [LastName]",
+        "fields": ["LastName"],
     }]  # fmt: skip
     assert [w.outcome for w in sf.writes()] == ["ok", "REQUIRED_FIELD_MISSING", "ok"]
 
@@ -55,7 +56,8 @@ async def test_upserting_many_by_key(sf: SalesforceTwin, sf_api: Client) -> None
     )
     assert [(r["success"], r["created"]) for r in answer.json] == [(True, True), (True, True)]
     again = await sf_api("PATCH", "/composite/sobjects/Contact/Hub_Id__c", {"records": [
-        {**first, "Title": "CEO"}, first, _contact(LastName="c", Hub_Id__c=None), {"attributes": {"type": "Lead"}, "Hub_Id__c": "1"},
+        {**first, "Title": "CEO"}, first, _contact(LastName="c", Hub_Id__c=None),
+         {"attributes": {"type": "Lead"}, "Hub_Id__c": "1"},
     ]})  # fmt: skip
     assert [r.get("created") for r in again.json] == [False, None, True, None]
     assert again.json[1]["errors"][0]["statusCode"] == "DUPLICATE_VALUE"
@@ -120,8 +122,10 @@ async def test_composite_parts_refer_to_earlier_ones(sf: SalesforceTwin, sf_api:
         {"referenceId": "acme", "method": "POST", "url": f"{base}/sobjects/Account", "body": {"Name": "Acme"}},
         {"referenceId": "ewa", "method": "POST", "url": f"{base}/sobjects/Contact",
          "body": {"LastName": "Nowak", "AccountId": "@{acme.id}"}},
-        {"referenceId": "read", "method": "GET", "url": f"{base}/query?q=SELECT+Id+FROM+Contact+WHERE+AccountId='@{{acme.id}}'"},
-        {"referenceId": "row", "method": "GET", "url": f"{base}/sobjects/Contact/@{{read.records[0].Id}}?fields=LastName"},
+        {"referenceId": "read", "method": "GET",
+         "url": f"{base}/query?q=SELECT+Id+FROM+Contact+WHERE+AccountId='@{{acme.id}}'"},
+        {"referenceId": "row", "method": "GET",
+         "url": f"{base}/sobjects/Contact/@{{read.records[0].Id}}?fields=LastName"},
         {"referenceId": "lost", "method": "GET", "url": f"{base}/sobjects/Contact/@{{nobody.id}}"},
     ]})  # fmt: skip
     parts = {part["referenceId"]: part for part in answer.json["compositeResponse"]}
@@ -134,7 +138,8 @@ async def test_composite_parts_refer_to_earlier_ones(sf: SalesforceTwin, sf_api:
 
 async def test_a_composite_call_can_be_all_or_none(sf: SalesforceTwin, sf_api: Client) -> None:
     answer = await sf_api("POST", "/composite", {"allOrNone": True, "compositeRequest": [
-        {"referenceId": "a", "method": "POST", "url": "/services/data/v59.0/sobjects/Account", "body": {"Name": "Acme"}},
+        {"referenceId": "a", "method": "POST", "url": "/services/data/v59.0/sobjects/Account",
+         "body": {"Name": "Acme"}},
         {"referenceId": "b", "method": "POST", "url": "/services/data/v59.0/sobjects/Contact", "body": {}},
     ]})  # fmt: skip
     first, second = answer.json["compositeResponse"]

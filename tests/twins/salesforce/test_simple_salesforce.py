@@ -139,15 +139,15 @@ async def test_describes_limits_and_changes(twin: SalesforceTwin, certificate: P
 async def test_bulk_jobs(twin: SalesforceTwin, certificate: Path) -> None:
     def work(client: Salesforce) -> None:
         rows = [{"LastName": f"B{n}", "Hub_Id__c": f"b{n}"} for n in range(30)] + [{"LastName": "", "Hub_Id__c": "bad"}]
-        done = client.bulk2.Contact.insert(records=rows, wait=1)
+        done = client.bulk2.Contact.insert(records=rows, wait=0.1)
         assert done[0]["numberRecordsProcessed"] == 31
         assert done[0]["numberRecordsFailed"] == 1
         assert "REQUIRED_FIELD_MISSING" in client.bulk2.Contact.get_failed_records(done[0]["job_id"])
         changed = client.bulk2.Contact.upsert(
-            records=[{"Hub_Id__c": "b1", "Title": "CEO"}], external_id_field="Hub_Id__c", wait=1
+            records=[{"Hub_Id__c": "b1", "Title": "CEO"}], external_id_field="Hub_Id__c", wait=0.1
         )
         assert changed[0]["numberRecordsFailed"] == 0
-        pages = list(client.bulk2.Contact.query("SELECT LastName, Title FROM Contact WHERE Hub_Id__c = 'b1'", wait=1))
+        pages = list(client.bulk2.Contact.query("SELECT LastName, Title FROM Contact WHERE Hub_Id__c = 'b1'", wait=0.1))
         assert '"B1","CEO"' in pages[0]
 
     await _with_client(twin, certificate, work)

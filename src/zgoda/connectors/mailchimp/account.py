@@ -22,7 +22,7 @@ SETTINGS = (
     Setting(name="access_token", meaning="OAuth 2 access token, instead of api_key", secret=True),
     Setting(
         name="base_url",
-        meaning="Address of the API; needed with access_token, else taken from the key",
+        meaning="Address of the API, https://DC.api.mailchimp.com/3.0; DC is what follows the dash of the key",
         example="https://us21.api.mailchimp.com/3.0",
     ),
     Setting(name="webhook_secret", meaning="Long random text put into the webhook's URL", secret=True),
@@ -60,6 +60,8 @@ async def open(http: Http, settings: Any, clock: Clock) -> Session:
     key, token = settings.get("api_key"), settings.get("access_token")
     if not settings.get("audience"):
         raise NeedsAttention(Attention.SETTINGS, "no audience is set", do="set `audience` to the audience's id")
+    if not settings.get("base_url"):
+        raise NeedsAttention(Attention.SETTINGS, "no base_url is set", do=f"set `base_url` to {base_url(settings)}")
     if not key and not token:
         raise NeedsAttention(Attention.SETTINGS, "no credentials are set", do="set `api_key` or `access_token`")
     auth = basic("zgoda", str(key)) if key else bearer(str(token))

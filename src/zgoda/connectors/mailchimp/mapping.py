@@ -41,13 +41,13 @@ MEMBER = (
 )
 
 TAG = (
-    Map(vendor="name", field="name"),
+    Map(vendor="name", field="name", required=True),
     Map(vendor="type", field="is_static", direction="in", read='row.type == "static"'),
 )
 
 MEMBER_TAG = (
-    Map(vendor="person", field="person", refers_to=("members",)),
-    Map(vendor="list", field="list", refers_to=("tags",)),
+    Map(vendor="person", field="person", required=True, refers_to=("members",)),
+    Map(vendor="list", field="list", required=True, refers_to=("tags",)),
 )
 
 CAMPAIGN = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, cast
 
-from zgoda.connectors.tryton.consent import CONSENT
+from zgoda.connectors.tryton.consent import CONSENT, RUN
 from zgoda.connectors.tryton.directory import PARTY, columns_of, id_of, preferences, server_now
 from zgoda.connectors.tryton.history import NOTES
 from zgoda.connectors.tryton.kinds import STAMP, Kind
@@ -113,12 +113,14 @@ def _user_notes(told: Options, found: Row) -> list[str]:
 async def _model_notes(session: Session) -> list[str]:
     """Missing modules and rights."""
     there = {kind.model: kind for kind in KINDS.values() if await columns_of(session, kind.model)}
+    there |= {RUN: PEOPLE} if await columns_of(session, RUN) else {}
     notes = [
         f"{kind.stream}: the module {kind.module} is not active" for kind in KINDS.values() if kind.model not in there
     ]
     rights = await _rights(session, list(there))
     for model, kind in there.items():
-        missing = [what for what in ("read", "write", "create") if not rights.get(model, {}).get(what)]
+        wanted = ("read", "write") if model == RUN else ("read", "write", "create")
+        missing = [what for what in wanted if not rights.get(model, {}).get(what)]
         notes += [f"{kind.stream}: no right to {', '.join(missing)} {model}"] if missing else []
     return notes
 

@@ -8,9 +8,10 @@ from zgoda.connectors.tryton.directory import PARTY
 from zgoda.connectors.tryton.kinds import Kind
 from zgoda.connectors.tryton.names import join
 from zgoda.connectors.tryton.options import options
-from zgoda.connectors.tryton.parties import MECHANISM_COLUMNS, MECHANISMS, first_mechanism
+from zgoda.connectors.tryton.parties import MECHANISM_COLUMNS, MECHANISMS, PHONES, first_mechanism
 from zgoda.connectors.tryton.rpc import rows
 from zgoda.kit.spec import Lookup, Row, Session
+from zgoda.model.values import fold_phone
 
 
 async def find(kind: Kind, session: Session, lookups: list[Lookup]) -> dict[str, str]:
@@ -42,11 +43,14 @@ def _name(values: Row, session: Session) -> str | None:
 
 
 def _alike(record: Row, values: Row) -> bool:
-    return all(
-        _fold((first_mechanism(record, type) or {}).get("value")) == _fold(values.get(type)) for type in MECHANISMS
-    )
+    held = {type: (first_mechanism(record, type) or {}).get("value") for type in MECHANISMS}
+    return all(_same(type, held[type], values.get(type)) for type in MECHANISMS)
 
 
-def _fold(value: Any) -> str:
-    """Servers with the module `phonenumbers` respace numbers; addresses may change case."""
-    return "".join(str(value or "").split()).casefold()
+def _same(type: str, held: Any, sent: Any) -> bool:
+    """Servers that check numbers write them in their own way and may add the country; addresses may change case."""
+    there, ours = str(held or "").strip().casefold(), str(sent or "").strip().casefold()
+    if type not in PHONES or not there or not ours:
+        return there == ours
+    short, long = sorted((fold_phone(there), fold_phone(ours).lstrip("+")), key=len)
+    return long.endswith(short.lstrip("+").lstrip("0"))

@@ -31,10 +31,12 @@ _CHILD_MODELS: Final = {"contact_mechanisms": "party.contact_mechanism", "addres
 
 
 class Virtual(msgspec.Struct, frozen=True):
-    """A field Tryton does not have as such: the columns it is made of, and how."""
+    """A field Tryton does not have as such: the columns it is made of, and how. An optional one is "not known" where
+    the server lacks the columns, as their module is not active."""
 
     columns: tuple[str, ...]
     value: Callable[[Row, Options], Any]
+    optional: bool = False
 
 
 class Found(msgspec.Struct, frozen=True):

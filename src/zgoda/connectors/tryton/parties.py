@@ -19,7 +19,8 @@ from zgoda.connectors.tryton.rpc import children, parent
 from zgoda.kit.convert import parse_instant
 from zgoda.kit.spec import Removed, Row
 
-MECHANISMS: Final = ("email", "phone", "mobile", "fax", "website")
+PHONES: Final = ("phone", "mobile", "fax")
+MECHANISMS: Final = ("email", *PHONES, "website")
 ADDRESS: Final = ("street", "postal_code", "city", "country", "subdivision")
 MECHANISM_COLUMNS: Final = ("contact_mechanisms.type", "contact_mechanisms.value")
 ADDRESS_COLUMNS: Final[dict[str, str]] = {
@@ -136,7 +137,7 @@ _PERSON: Final[dict[str, Virtual]] = {
     **_SHARED,
     "given_name": Virtual(("name",), lambda record, told: split(record.get("name"), told.name_order)[0]),
     "family_name": Virtual(("name",), lambda record, told: split(record.get("name"), told.name_order)[1]),
-    "works_for": Virtual(("relations.to", "relations.active", "relations.type.name"), _works_for),
+    "works_for": Virtual(("relations.to", "relations.active", "relations.type.name"), _works_for, optional=True),
     CONSENT: Virtual(MECHANISM_COLUMNS, lambda record, told: ABSENT),
     CONSENT_AT: Virtual(MECHANISM_COLUMNS, lambda record, told: ABSENT),
 }

@@ -73,7 +73,7 @@ async def _prepared(kind: Kind, session: Session, w: Write, record: Row | None) 
         if not record.get("active"):
             return _archived(w, record)
         expected, held = expected_locks(w), locks(kind, record)
-        if any(held.get(name) != stamp for name, stamp in expected.items() if not name.startswith("party.relation")):
+        if any(held.get(name) != stamp for name, stamp in expected.items()):
             raise Unfit("changed", kind=RefusalKind.STALE)
         if w.op == "delete":
             return Step(write=w, number=number, values={"active": False})

@@ -10,18 +10,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from zgoda.connectors.tryton.directory import server_now
+import msgspec
+
+from zgoda.connectors.tryton.directory import columns_of, server_now
 from zgoda.connectors.tryton.kinds import ANY, LARGEST_PAGE, Domain, Found, Kind, columns, row_of, stamped
 from zgoda.connectors.tryton.options import options
 from zgoda.connectors.tryton.rpc import call, rows
 from zgoda.connectors.tryton.values import EPOCH
 from zgoda.kit.convert import Unconvertible, parse_instant
-from zgoda.kit.errors import Temporary
+from zgoda.kit.errors import Attention, NeedsAttention, Temporary
 from zgoda.kit.spec import Cursor, Page, Reading, Removed, Row, Session
 
 
 async def read_all(kind: Kind, session: Session, reading: Reading) -> AsyncIterator[Page]:
     """All live records. The last page's cursor is where `read_changes` goes on."""
+    reading = await available(kind, session, reading)
     start, after = await _begin(kind, session, reading.cursor)
     domain = kind.only(options(session))
     total = await call(session, f"model.{kind.model}.search_count", domain)
@@ -36,6 +39,7 @@ async def read_all(kind: Kind, session: Session, reading: Reading) -> AsyncItera
 
 async def read_changes(kind: Kind, session: Session, reading: Reading) -> AsyncIterator[Page]:
     """What changed since the cursor, archived and merged records as `Removed`; without a cursor everything."""
+    reading = await available(kind, session, reading)
     since = _stamp(reading.cursor, "since") or EPOCH
     start, after = await _begin(kind, session, reading.cursor)
     feeds = kind.feeds or (changed_records,)
@@ -51,12 +55,25 @@ async def read_changes(kind: Kind, session: Session, reading: Reading) -> AsyncI
 
 async def read_ids(kind: Kind, session: Session, reading: Reading, wanted: list[str]) -> Page:
     """The records that exist; the others as `Removed`."""
+    reading = await available(kind, session, reading)
     numbers = [int(id) for id in wanted if id.isascii() and id.isdecimal()]
     found = await records_by_id(kind, session, numbers, columns(kind, reading))
     page = await present(kind, session, found, reading)
     told = {row["id"] for row in page.rows} | {gone.id for gone in page.removed}
     gone = [Removed(id=id) for id in dict.fromkeys(wanted) if id not in told]
     return Page(rows=page.rows, removed=page.removed + gone)
+
+
+async def available(kind: Kind, session: Session, reading: Reading) -> Reading:
+    """The reading without the optional fields that this server cannot tell. A missing model needs a person."""
+    known = await columns_of(session, kind.model)
+    if not known:
+        why = f"{kind.stream}: the module {kind.module} is not active"
+        raise NeedsAttention(Attention.SCHEMA, why, do="activate it, or leave this stream out", stream=kind.stream)
+    optional = {name: one for name, one in kind.virtual.items() if one.optional}
+    lacking = {name for name, one in optional.items() if one.columns[0].partition(".")[0] not in known}
+    fields = tuple(name for name in reading.fields if name not in lacking)
+    return msgspec.structs.replace(reading, fields=fields)
 
 
 async def changed_records(session: Session, kind: Kind, reading: Reading, since: str, after: int) -> Found:

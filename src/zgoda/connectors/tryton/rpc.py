@@ -29,6 +29,15 @@ _GONE: Final = re.compile(r"^You are trying to \w+( to)? records? .* that (don't
 _FORBIDDEN: Final = re.compile(r"^You are not allowed to ")
 _FORBIDDEN_ALL: Final = re.compile(r"^You are not allowed to (access \"[^\".]*\"\.|execute |search on )")
 _TWICE: Final = re.compile(r"(must be unique|can only be subscribed once)")
+_WHY: Final = {
+    RefusalKind.GONE: "there is no such record",
+    RefusalKind.RIGHTS: "the hub's user may not do this, or the record is locked",
+    RefusalKind.EXISTS: "there is a record with such a value already",
+    RefusalKind.REJECTED: "Tryton does not accept the values",
+}
+_BAD_CONTACT: Final = {"The email address ": ("email",), "The phone number ": ("phone", "mobile", "fax")}
+"""Servers with the libraries to check addresses and numbers refuse bad ones."""
+
 _FIELD: Final = re.compile(r"field \"([^\"]{1,60})\"")
 _NAME: Final = re.compile(r"^'[\w.]{1,80}'$")
 
@@ -171,7 +180,8 @@ def _fault(method: str, error: Any) -> Fault | Temporary:
     match error:
         case ["UserError", [str(text), *_]] | ["UserError", str(text)]:
             kind, code = _judge(text)
-            why = Refusal(kind=kind, code=code)
+            contact = next((fields for start, fields in _BAD_CONTACT.items() if text.startswith(start)), ())
+            why = Refusal(kind=kind, code=code, message=_WHY[kind], fields=contact)
             labels = tuple(_FIELD.findall(text))
             return Fault(why, method, labels=labels, whole=bool(_FORBIDDEN_ALL.match(text)))
         case ["ConcurrencyException", *_]:

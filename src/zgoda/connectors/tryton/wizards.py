@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 from zgoda.connectors.tryton.consent import main_address, parties_by_address
 from zgoda.connectors.tryton.directory import MAIL, PARTY, columns_of
 from zgoda.connectors.tryton.kinds import ANY
+from zgoda.connectors.tryton.options import options
 from zgoda.connectors.tryton.parties import MECHANISM_COLUMNS
 from zgoda.connectors.tryton.rpc import Fault, call, ids, rows
 from zgoda.connectors.tryton.writes import Step, carry_out, refused
@@ -84,7 +85,7 @@ async def _run(session: Session, wizard: str, state: str, data: dict[str, int]) 
 
 
 async def _say_yes(session: Session, question: str) -> None:
-    me = await ids(session, "res.user", [["login", "=", session.settings.user]], 1)
+    me = await ids(session, "res.user", [["login", "=", options(session).user]], 1)
     if not me:
         raise NeedsAttention(Attention.RIGHTS, "the user may not see its own record, so it cannot answer Tryton")
     values = {"user": me[0], "name": question, "always": False}

@@ -22,6 +22,7 @@ settings:
   token_url: {token_url}
   client_id: {client_id}
   client_secret: ${{file:secrets/crm}}
+  overlap_s: 5
 streams: {{accounts: {{}}, contacts: {{}}, opportunities: {{}}}}
 poll: 2s
 """

@@ -91,7 +91,7 @@ def activity_feed(account: Account, call: Call, list_id: str, subscriber_hash: s
     """Newest first; `activity_filters` picks kinds."""
     audience, member = _member(account, list_id, subscriber_hash)
     kinds = {kind for kind in call.query.get("activity_filters", "").split(",") if kind}
-    events = sorted(audience.events.get(member.contact_id, []), key=lambda e: e.at, reverse=True)
+    events = _newest_first(audience, member)
     chosen = [event for event in events if not kinds or event.kind in kinds]
     page = [_activity(account, event) for event in page_of(chosen, call, account.around.limits.page_size)]
     return cut_reply(call, {
@@ -102,7 +102,7 @@ def activity_feed(account: Account, call: Call, list_id: str, subscriber_hash: s
 def activity(account: Account, call: Call, list_id: str, subscriber_hash: str) -> Reply:
     """The older form of the feed: at most the last 50 mailings' doings, with other names."""
     audience, member = _member(account, list_id, subscriber_hash)
-    events = sorted(audience.events.get(member.contact_id, []), key=lambda e: e.at, reverse=True)
+    events = _newest_first(audience, member)
     shown = [
         {"action": event.kind, "timestamp": event.at, "campaign_id": event.campaign, "title": _title(account, event),
          "url": event.details.get("url", ""), "type": event.details.get("type", "")}
@@ -111,6 +111,11 @@ def activity(account: Account, call: Call, list_id: str, subscriber_hash: str) -
     return cut_reply(call, {
         "activity": shown, "email_id": member.hash, "list_id": list_id, "total_items": len(shown), "_links": [],
     })  # fmt: skip
+
+
+def _newest_first(audience: Audience, member: Member) -> list[Event]:
+    """By time, and of one second the later noted first."""
+    return sorted(reversed(audience.events.get(member.contact_id, [])), key=lambda event: event.at, reverse=True)
 
 
 def _activity(account: Account, event: Event) -> dict[str, Any]:
