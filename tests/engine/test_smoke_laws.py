@@ -92,14 +92,14 @@ async def test_parent_first(pool: Pool) -> None:
     clock = FakeClock()
     crm, ma = Toy("crm", clock), Toy("ma", clock)
     acme = crm.create("companies", name="Acme", domain="acme.example")
-    p = crm.create("people", email="a@acme.example", first="A", last="B", company_id=acme)
+    crm.create("people", email="a@acme.example", first="A", last="B", company_id=acme)
     async with hub_of(pool, clock, {"crm": crm, "ma": ma}, companies=True) as hub:
         await _quiet(hub, clock)
         [c] = ma.find("companies", name="Acme")
         [b] = ma.find("people", email="a@acme.example")
         assert ma.row("people", b)["company_id"] == c
         assert len(ma.writes) == 2
-        p2 = crm.create("people", email="z@acme.example", first="Z", last="B", company_id="crm-companies-9")
+        crm.create("people", email="z@acme.example", first="Z", last="B", company_id="crm-companies-9")
         await _quiet(hub, clock)
         assert ma.find("people", email="z@acme.example")
         crm._ids = 8

@@ -10,7 +10,8 @@ from tests.engine.toy import Toy
 from zgoda.db.database import Pool
 from zgoda.identity.match import DEFAULT_RULES, IdentityRules
 from zgoda.kit.connection import open_connection
-from zgoda.kit.mapping import Map, Mapping as FieldMapping, field_of
+from zgoda.kit.mapping import Map, field_of
+from zgoda.kit.mapping import Mapping as FieldMapping
 from zgoda.kit.spec import Connector
 from zgoda.model.clock import Clock, SeededChance
 from zgoda.model.entities import ENTITIES, FieldType

@@ -123,7 +123,7 @@ class TestTryton:
     def test_a_merge_asks_once_and_leaves_a_pointer_to_the_survivor(self, tryton: real.TrytonCalls) -> None:
         keep, source = self.party(tryton), self.party(tryton, "dup@example.test")
         session, *_ = tryton.call("wizard.party.replace.create", {})
-        step = (session, {"ask": {"source": source, "destination": keep}}, "replace", {})
+        step: tuple[Any, ...] = (session, {"ask": {"source": source, "destination": keep}}, "replace", {})
         with pytest.raises(real.CallRefused, match="UserWarning") as refused:
             tryton.call("wizard.party.replace.execute", *step)
         _, [name, *_] = refused.value.error
@@ -136,7 +136,7 @@ class TestTryton:
     def test_an_erasure_empties_an_archived_party_without_moving_its_stamp(self, tryton: real.TrytonCalls) -> None:
         party = self.party(tryton)
         session, *_ = tryton.call("wizard.party.erase.create", {})
-        step = (session, {"ask": {"party": party}}, "erase", {})
+        step: tuple[Any, ...] = (session, {"ask": {"party": party}}, "erase", {})
         with pytest.raises(real.CallRefused, match="still active"):
             tryton.call("wizard.party.erase.execute", *step)
         tryton.call(f"{self.PARTY}.write", [party], {"active": False}, {})
@@ -318,19 +318,8 @@ class TestOdoo:
         return mailing
 
 
-def test_instances_do_not_share_their_data(tryton_server: real.Server, tryton: real.TrytonCalls) -> None:
-    tryton.call("model.party.party.create", [{"name": "Only in the first"}], {})
-    with real.tryton() as second:
-        calls = real.TrytonCalls(second.url, second.database, second.user, second.password)
-        assert calls.call("model.party.party.search_count", [["name", "=", "Only in the first"]], {}) == 0
-        folder = second.folder
-    assert not folder.exists()
-    with pytest.raises(OSError, match="refused"):
-        calls.call("model.party.party.search_count", [], {})
-
-
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: object) -> None:
+    def redirect_request(self, *_args: Any, **_named: Any) -> None:
         return None
 
 

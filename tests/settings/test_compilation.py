@@ -86,9 +86,7 @@ CHANGES: dict[str, dict[str, str]] = {
     "on_delete": {"mappings/crm.yaml": "contacts: {on_delete: unlink}\n"},
     "row": {"mappings/crm.yaml": "contacts: {fields: [{field: email, nulls: ignore}]}\n"},
     "required": {"mappings/crm.yaml": "contacts: {fields: [{field: email, required: true}]}\n"},
-    "streams": {
-        "connections/crm.yaml": GOOD["connections/crm.yaml"] + "streams: {companies: , contacts: , deals: }\n"
-    },
+    "streams": {"connections/crm.yaml": GOOD["connections/crm.yaml"] + "streams: {companies: , contacts: , deals: }\n"},
 }
 
 

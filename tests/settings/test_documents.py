@@ -39,7 +39,9 @@ def test_every_value_knows_its_place() -> None:
 
 
 def test_it_is_yaml_1_2() -> None:
-    node, problems = parse("country: no\nok: on\nt: 12:30\nd: 2026-01-31\nq: '1'\nf: 1.5\ni: -3\nb: true\nn: ~\ne: 1e3\n")
+    node, problems = parse(
+        "country: no\nok: on\nt: 12:30\nd: 2026-01-31\nq: '1'\nf: 1.5\ni: -3\nb: true\nn: ~\ne: 1e3\n"
+    )
     assert not problems
     assert node is not None
     assert data_of(node) == {
@@ -122,7 +124,13 @@ def test_depth_is_limited_and_cheap_to_find(text: str) -> None:
 
 def test_a_parser_message_never_repeats_the_file() -> None:
     """A snippet of a file with a fault could be a secret in the wrong place."""
-    for text in ("token: s3cr3t: x\n", "token: 's3cr3t\n", "token: @s3cr3t\n", "token: s3cr3t\n\tx\n", "&s3cr3t &s3cr3t x"):
+    for text in (
+        "token: s3cr3t: x\n",
+        "token: 's3cr3t\n",
+        "token: @s3cr3t\n",
+        "token: s3cr3t\n\tx\n",
+        "&s3cr3t &s3cr3t x",
+    ):
         _, problems = parse(text)
         assert problems
         assert "s3cr3t" not in str(problems)

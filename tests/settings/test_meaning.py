@@ -73,7 +73,9 @@ def test_every_key_of_a_row_reaches_the_table(tmp_path: Path) -> None:
 
 
 def test_rows_of_streams_that_take_no_part_are_left_out_and_noted(tmp_path: Path) -> None:
-    text = "connector: bigcrm\nsettings: {base_url: https://crm.example.com, token: '${env:T}'}\nstreams: {contacts: }\n"
+    text = (
+        "connector: bigcrm\nsettings: {base_url: https://crm.example.com, token: '${env:T}'}\nstreams: {contacts: }\n"
+    )
     project = load(tmp_path, {"connections/crm.yaml": text})
     assert "works_for" not in rows(project)
     assert project.notes == ("crm: works_for is left out, because companies takes no part",)
@@ -93,20 +95,38 @@ REFUSED: list[tuple[str, str]] = [
     ("{vendor: E}", "5:7: a row needs field"),
     ("{field: email, vender: E}", "5:22: a row has no key vender (did you mean vendor?)"),
     ("{field: email, direction: up}", "5:33: there is no direction up (known: both, in, out)"),
-    ("{field: consent:emial:marketing, vendor: X}", "5:15: there is no consent consent:emial:marketing (did you mean co"),
+    (
+        "{field: consent:emial:marketing, vendor: X}",
+        "5:15: there is no consent consent:emial:marketing (did you mean co",
+    ),
     # types
     ("{field: seen, vendor: Born}", "5:29: Born holds a date, seen is an instant; a date has no time of day"),
-    ("{field: description, vendor: Tags}", "5:36: Tags holds a set of items, description is text; several items are no"),
-    ("{field: birth_date, vendor: First}", "5:35: First holds text, birth_date is a date (map another field, or say how"),
-    ("{field: spent, vendor: Points, direction: out}", "5:30: spent is a decimal number, Points holds a whole number; th"),
+    (
+        "{field: description, vendor: Tags}",
+        "5:36: Tags holds a set of items, description is text; several items are no",
+    ),
+    (
+        "{field: birth_date, vendor: First}",
+        "5:35: First holds text, birth_date is a date (map another field, or say how",
+    ),
+    (
+        "{field: spent, vendor: Points, direction: out}",
+        "5:30: spent is a decimal number, Points holds a whole number; th",
+    ),
     ("{field: email, vendor: Phone}", "5:30: Phone holds a telephone number, email is an e-mail address"),
-    ("{field: member, vendor: NoMail2, values: {Y: 1}}", "5:52: member is true or false, which this is not (write true or"),
+    (
+        "{field: member, vendor: NoMail2, values: {Y: 1}}",
+        "5:52: member is true or false, which this is not (write true or",
+    ),
     # written twice
     ("{field: description, vendor: First}", "5:36: description and given_name both write the vendor's field First"),
     ("{field: description, vendor: First.x}", "5:36: description and given_name both write the vendor's field First.x"),
     ("{field: email}\n    - {field: email, nulls: fill}", "6:7: email has two rows; the first is in line 5"),
     # calculated
-    ("{field: score, direction: both}", "5:33: Points is calculated by the vendor, so it cannot be written (write dire"),
+    (
+        "{field: score, direction: both}",
+        "5:33: Points is calculated by the vendor, so it cannot be written (write dire",
+    ),
     ("{field: level, vendor: F, derived: true}", "5:7: F is calculated by the vendor, so it cannot be written"),
     # choices
     ("{field: level, vendor: F, values: {a: lo}}", "5:45: level has no choice lo (did you mean low?)"),
@@ -130,8 +150,14 @@ REFUSED: list[tuple[str, str]] = [
     ("{field: country, vendor: F, values: {Polska: pl}}", "5:52: country is a country, which this is not (two capital"),
     # refs
     ("{field: works_for, vendor: Boss}", "5:15: works_for is a ref: it needs refers_to"),
-    ("{field: works_for, vendor: B, refers_to: compnies}", "5:48: no stream compnies takes part in this connection (did"),
-    ("{field: works_for, vendor: B, refers_to: [deals]}", "5:48: works_for points at organization, but deals holds deal"),
+    (
+        "{field: works_for, vendor: B, refers_to: compnies}",
+        "5:48: no stream compnies takes part in this connection (did",
+    ),
+    (
+        "{field: works_for, vendor: B, refers_to: [deals]}",
+        "5:48: works_for points at organization, but deals holds deal",
+    ),
     ("{field: email, refers_to: deals}", "5:33: email is no ref, so it refers to nothing"),
     # consent
     ("{field: consent:phone:marketing, vendor: X}", "5:15: a consent needs values: which choice means which status"),
@@ -146,7 +172,10 @@ REFUSED: list[tuple[str, str]] = [
     ),
     # expressions
     ("{field: given_name, read: 'row.First +'}", "5:45: syntax: mismatched input the end"),
-    ("{field: given_name, read: 'row.Frist'}", "5:34: row.Frist is not read: no row of this stream maps it (map it too"),
+    (
+        "{field: given_name, read: 'row.Frist'}",
+        "5:34: row.Frist is not read: no row of this stream maps it (map it too",
+    ),
     ("{field: given_name, read: 'rwo.First'}", "5:34: there is no rwo (did you mean row?)"),
     ("{field: member, vendor: Tags2, read: 'size(row.Tags)'}", ""),
     ("{field: keywords, read: '\"x\"'}", "5:31: keywords is a set of items, the expression gives a text"),
@@ -198,7 +227,10 @@ def test_rows_that_keep_meaning_are_taken(tmp_path: Path, row: str) -> None:
         ("contacts: {drop: [emial]}\n", "1:19: the connector has no row for emial (did you mean email?)"),
         ("contacts: {entity: persn}\n", "1:20: there is no entity persn (did you mean person?)"),
         ("contacts: {only: true}\n", "1:11: no row says what the fields of crm/contacts mean"),
-        ("contacts: {fields: {email: E}}\n", "1:20: a list is expected, found a mapping (for example - {field: given_na"),
+        (
+            "contacts: {fields: {email: E}}\n",
+            "1:20: a list is expected, found a mapping (for example - {field: given_na",
+        ),
         ("contacts: [email]\n", "1:11: a mapping is expected (the mapping of contacts), found a list"),
         ("contacts: {filter: email}\n", "1:20: a filter must say true or false (for example country =="),
         ("contacts: {filter: 5}\n", "1:20: a condition is expected, found a number"),
@@ -208,7 +240,10 @@ def test_rows_that_keep_meaning_are_taken(tmp_path: Path, row: str) -> None:
         ),
         ("contacts: {filter: 'score > \"x\"'}\n", "1:27: > does not go with a whole number and a text"),
         ("deals: {fields: [{field: consent:email:marketing, vendor: X}]}\n", "1:26: only people give consent"),
-        ("companies: {fields: [{field: annual_revenue, vendor: Staff}]}\n", "1:54: annual_revenue is a decimal number, St"),
+        (
+            "companies: {fields: [{field: annual_revenue, vendor: Staff}]}\n",
+            "1:54: annual_revenue is a decimal number, St",
+        ),
     ],
 )
 def test_faults_of_streams(tmp_path: Path, text: str, expected: str) -> None:
@@ -233,12 +268,18 @@ def test_a_mapping_of_a_stream_that_takes_no_part_is_a_fault(tmp_path: Path) -> 
     [
         ("{field: description, vendor: Nots__c}", "3:36: contacts has no field Nots__c at the vendor"),
         ("{field: seen, vendor: Seen__c}", ""),
-        ("{field: birth_date, vendor: Seen__c}", "3:35: Seen__c holds an instant, birth_date is a date; an instant is a"),
+        (
+            "{field: birth_date, vendor: Seen__c}",
+            "3:35: Seen__c holds an instant, birth_date is a date; an instant is a",
+        ),
         ("{field: spent, vendor: Score__c}", "3:7: Score__c is calculated by the vendor, so it cannot be written"),
         ("{field: spent, vendor: Score__c, direction: in}", ""),
         ("{field: description, vendor: Locked__c}", "3:7: Locked__c is not open to us for writing"),
         ("{field: gender, values: {M: male, W: female}}", "3:41: Sex has no choice W"),
-        ("{field: gender, values: {M: male, F: female}}", "3:31: values lack the vendor's X, which would be held and nev"),
+        (
+            "{field: gender, values: {M: male, F: female}}",
+            "3:31: values lack the vendor's X, which would be held and nev",
+        ),
     ],
 )
 def test_what_the_vendor_says_of_its_fields_counts(tmp_path: Path, row: str, expected: str) -> None:

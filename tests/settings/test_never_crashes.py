@@ -90,7 +90,9 @@ def test_good_files_with_a_slip(data: st.DataObject) -> None:
     text = files[file]
     at = data.draw(st.integers(0, len(text)))
     upto = min(len(text), at + data.draw(st.integers(0, 30)))
-    typed = data.draw(st.sampled_from(["", " ", "  ", "\n", ":", "- ", "#", "'", "\t", "x", "{", "[", text[at:upto] * 2]))
+    typed = data.draw(
+        st.sampled_from(["", " ", "  ", "\n", ":", "- ", "#", "'", "\t", "x", "{", "[", text[at:upto] * 2])
+    )
     check({**files, file: text[:at] + typed + text[upto:]})
 
 

@@ -93,7 +93,11 @@ ROOT = "zgoda.yaml"
 CRM = "connections/crm.yaml"
 
 WRONG: list[tuple[str, str, str]] = [
-    (ROOT, "order: [crm]\n", "zgoda.yaml:1:1: the project needs name (A name for the project, shown in the console and"),
+    (
+        ROOT,
+        "order: [crm]\n",
+        "zgoda.yaml:1:1: the project needs name (A name for the project, shown in the console and",
+    ),
     (ROOT, "name: [acme]\n", "zgoda.yaml:1:7: the project's name is expected, found a list (for example acme)"),
     (ROOT, "name: 5\n", "zgoda.yaml:1:7: the project's name is expected, found a number (put it in quotes)"),
     (ROOT, "- name: x\n", "zgoda.yaml:1:1: a mapping is expected (the project), found a list (for example key: value)"),
@@ -149,7 +153,11 @@ WRONG: list[tuple[str, str, str]] = [
         "name: a\nentities: {person: {x: {type: consent, meaning: x, category: none}}}\n",
         "zgoda.yaml:2:31: there is no field type consent",
     ),
-    (CRM, "connector: bigcrn\n" + SETTINGS, "connections/crm.yaml:1:12: there is no connector bigcrn (did you mean bigc"),
+    (
+        CRM,
+        "connector: bigcrn\n" + SETTINGS,
+        "connections/crm.yaml:1:12: there is no connector bigcrn (did you mean bigc",
+    ),
     (CRM, SETTINGS, "connections/crm.yaml:1:1: a connection needs connector"),
     (CRM, "connector: bigcrm\n", "connections/crm.yaml:1:1: a connection needs settings (How to open the connection"),
     (
@@ -187,14 +195,26 @@ WRONG: list[tuple[str, str, str]] = [
         "connector: bigcrm\n" + SETTINGS + "streams: {contacts: {poll: 0s}}\n",
         "connections/crm.yaml:5:28: a duration of at least 1s is expected",
     ),
-    (CRM, "connector: bigcrm\nrole: crmm\n" + SETTINGS, "connections/crm.yaml:2:7: there is no role crmm (did you mean"),
-    ("consent.yaml", "channels: [E-Mail, email, phone]\n", "consent.yaml:1:12: a channel is expected, found other text"),
+    (
+        CRM,
+        "connector: bigcrm\nrole: crmm\n" + SETTINGS,
+        "connections/crm.yaml:2:7: there is no role crmm (did you mean",
+    ),
+    (
+        "consent.yaml",
+        "channels: [E-Mail, email, phone]\n",
+        "consent.yaml:1:12: a channel is expected, found other text",
+    ),
     (
         "consent.yaml",
         "channels: [phone]\n",
         "consent.yaml:1:1: crm/contacts carries consent:email:marketing, which does not exist",
     ),
-    ("mappings/cmr.yaml", "{}", "mappings/cmr.yaml:1:1: there is no connection cmr (mapping files are called like their"),
+    (
+        "mappings/cmr.yaml",
+        "{}",
+        "mappings/cmr.yaml:1:1: there is no connection cmr (mapping files are called like their",
+    ),
     ("polices.yaml", "{}", "polices.yaml:1:1: this file is none of a project's files (did you mean policies.yaml?)"),
     ("policies.yml", "{}", "policies.yml:1:1: this file is none of a project's files (did you mean policies.yaml?)"),
     ("connections/x.yml", "{}", "connections/x.yml:1:1: project files end in .yaml (rename it to x.yaml)"),
@@ -314,10 +334,19 @@ def test_blocked_values_are_folded_as_the_rules_fold_them(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("person: {match: [{fields: {emial: email}}]}\n", "identity.yaml:1:28: person has no field emial (did you mean em"),
-        ("person: {match: [{fields: {email: mail}}]}\n", "identity.yaml:1:35: there is no way to compare mail (did you mea"),
+        (
+            "person: {match: [{fields: {emial: email}}]}\n",
+            "identity.yaml:1:28: person has no field emial (did you mean em",
+        ),
+        (
+            "person: {match: [{fields: {email: mail}}]}\n",
+            "identity.yaml:1:35: there is no way to compare mail (did you mea",
+        ),
         ("person: {match: [{name: x}]}\n", "identity.yaml:1:18: a rule needs fields"),
-        ("person: {match: [{fields: {keywords: exact}}]}\n", "identity.yaml:1:38: keywords is a set of items, which ident"),
+        (
+            "person: {match: [{fields: {keywords: exact}}]}\n",
+            "identity.yaml:1:38: keywords is a set of items, which ident",
+        ),
         (
             "person: {match: [{fields: {email: email}}, {fields: {email: exact}}]}\n",
             "identity.yaml:1:44: two rules are called email (give one of them another name)",
@@ -327,7 +356,10 @@ def test_blocked_values_are_folded_as_the_rules_fold_them(tmp_path: Path) -> Non
             "identity.yaml:1:49: only people have names to guard by",
         ),
         ("persons: {}\n", "identity.yaml:1:1: identity has no entity persons (did you mean person?)"),
-        ("person: {blocked: [600000000]}\n", "identity.yaml:1:20: a value in quotes is expected, found a number (put it i"),
+        (
+            "person: {blocked: [600000000]}\n",
+            "identity.yaml:1:20: a value in quotes is expected, found a number (put it i",
+        ),
     ],
 )
 def test_faults_of_identity(tmp_path: Path, text: str, expected: str) -> None:

@@ -46,9 +46,7 @@ def test_a_literal_secret_is_refused_and_not_repeated(tmp_path: Path) -> None:
         ("''", "a secret does not belong into a file"),
     ],
 )
-def test_what_only_looks_like_a_reference_is_refused_and_not_repeated(
-    tmp_path: Path, token: str, message: str
-) -> None:
+def test_what_only_looks_like_a_reference_is_refused_and_not_repeated(tmp_path: Path, token: str, message: str) -> None:
     lines = said(tmp_path, crm(token))
     assert len(lines) == 1
     assert lines[0].startswith(f"connections/crm.yaml:4:10: {message}")

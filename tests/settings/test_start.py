@@ -77,4 +77,4 @@ def test_no_secret_is_asked_for_in_a_file(tmp_path: Path) -> None:
     init_project(tmp_path, (BIGCRM, NEWSY))
     text = (tmp_path / "connections" / "bigcrm.yaml").read_text()
     assert "\n  token: ${env:BIGCRM_TOKEN}\n" in text
-    assert "\n  # api_version: \"59.0\"\n" in text
+    assert '\n  # api_version: "59.0"\n' in text

@@ -14,8 +14,8 @@ TIMEOUT_S = 120.0
 class CallRefused(Exception):
     """The server answered, but not with a result. `status` is HTTP's, `error` the parsed error or the page's text."""
 
-    def __init__(self, status: int, error: Any) -> None:
-        super().__init__(f"HTTP {status}: {str(error)[:500]}")
+    def __init__(self, status: int, error: Any, summary: str = "") -> None:
+        super().__init__(f"HTTP {status}: {(summary or str(error))[:500]}")
         self.status = status
         self.error = error
 
@@ -54,7 +54,8 @@ class OdooCalls:
         params = {"service": service, "method": method, "args": args}
         answer = post_json(self.endpoint, {"jsonrpc": "2.0", "id": 1, "method": "call", "params": params}, {})
         if "error" in answer:
-            raise CallRefused(200, answer["error"])
+            data = answer["error"]["data"]
+            raise CallRefused(200, answer["error"], f"{data['name']}: {data['message']}")
         return answer.get("result")
 
 

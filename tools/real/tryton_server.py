@@ -1,8 +1,9 @@
 """Tryton 8.2 as a CRM: parties, relations, opportunities, mailing lists; its database is one SQLite file."""
 
 import shutil
+import sqlite3
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from tools.real.cache import built
@@ -49,7 +50,9 @@ def _prepare(folder: Path) -> None:
         run("trytond-admin", [*admin, *modules], here.folder, {"TRYTONPASSFILE": str(password)})
         _set_up_company(_start(here, UNUSED_PORT))
         here.stop()
-        shutil.move(database, folder)
+        # The newest rows are still in the log beside the file, so the file alone would not be the whole database.
+        with closing(sqlite3.connect(database)) as used, closing(sqlite3.connect(folder / database.name)) as kept:
+            used.backup(kept)
 
 
 def _start(here: Instance, smtp_port: int) -> Server:

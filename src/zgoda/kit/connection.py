@@ -30,6 +30,11 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self.session, http=http)
 
 
+def streams_of(connector: Connector, settings: Mapping[str, Any]) -> tuple[Stream, ...]:
+    """A connector's streams, for connectors whose streams depend on the settings too."""
+    return connector.streams(settings) if callable(connector.streams) else connector.streams
+
+
 @asynccontextmanager
 async def open_connection(
     name: str,
@@ -50,9 +55,11 @@ async def open_connection(
         connector=aiohttp.TCPConnector(limit=max(limits.concurrent, 1) * 2), auto_decompress=True
     )
     try:
-        http = ConnectionHttp(client, str(given.get("base_url") or ""), pacer, clock, halted=halted)
+        http = ConnectionHttp(
+            client, str(given.get("base_url") or ""), pacer, clock, halted=halted, used_today=connector.used_today
+        )
         session = await connector.open(http, given, clock)
-        streams = connector.streams if isinstance(connector.streams, tuple) else connector.streams(given)
+        streams = streams_of(connector, given)
         yield Connection(
             name=name,
             connector=connector,

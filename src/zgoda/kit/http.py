@@ -127,9 +127,12 @@ class ConnectionHttp:
         lane: Lane = Lane.LIVE,
         timeout_s: float = 60.0,
         halted: Callable[[], bool] | None = None,
+        used_today: Callable[[Mapping[str, str]], int | None] | None = None,
     ) -> None:
-        """`halted` is the kill switch: asked right before each request, after any waiting for a turn."""
+        """`halted` is the kill switch: asked right before each request, after any waiting for a turn. `used_today`
+        reads the vendor's own count of calls from an answer's headers."""
         self._halted = halted
+        self._used_today = used_today
         self._client = client
         self._base_url = base_url.rstrip("/")
         self._pacer = pacer
@@ -217,6 +220,9 @@ class ConnectionHttp:
             except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError) as error:
                 executed = method != "GET"
                 raise Temporary(f"{where}: no answer ({type(error).__name__})", executed=executed) from None
+        used = self._used_today(answer.headers) if self._used_today is not None else None
+        if used is not None:
+            self._pacer.learn_used(used)
         if answer.status == 429 and answer.retry_after_s:
             self._pacer.pause(min(answer.retry_after_s, 300.0))
         return answer
@@ -238,6 +244,7 @@ class ConnectionHttp:
             lane=lane,
             timeout_s=self._timeout_s,
             halted=self._halted,
+            used_today=self._used_today,
         )
 
 

@@ -9,7 +9,7 @@ mapping, a table the user can change.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
@@ -44,13 +44,15 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of a read. `cursor` is where to go on once this page is safely stored (None: keep the old one).
 
     `total` is the vendor's word on how many records the whole read has; a full read that ends with fewer proves
-    nothing about deletions.
+    nothing about deletions. `gap`: the vendor no longer knows what happened since our cursor, so everything has to be
+    read again.
     """
 
     rows: list[Row] = msgspec.field(default_factory=list[Row])
     removed: list[Removed] = msgspec.field(default_factory=list[Removed])
     cursor: Cursor | None = None
     total: int | None = None
+    gap: bool = False
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -222,8 +224,10 @@ class Connector(msgspec.Struct, frozen=True, kw_only=True):
     booleans, lists); `base_url` and `token_url` are among them for every vendor that has them.
 
     `streams` may be a function of the settings for connectors whose streams the user declares (SQL, files).
-    `open` prepares the session (auth, resources) and `close` releases it. `receive` verifies a webhook's signature
-    where the vendor signs (raise `Forged`) and turns it into hints; it does no I/O.
+    `acknowledgement` is the (content type, body) some vendors want as the answer to a webhook. `used_today` reads the
+    vendor's own count of today's calls from an answer's headers. `open` prepares the session (auth, resources) and
+    `close` releases it. `receive` verifies a webhook's signature where the vendor signs (raise `Forged`) and turns it
+    into hints; it does no I/O.
     """
 
     key: str
@@ -240,6 +244,8 @@ class Connector(msgspec.Struct, frozen=True, kw_only=True):
     receive: Callable[[Any, Delivery], list[Hint]] | None = None
     subscribe: Callable[[Session, str], Awaitable[None]] | None = None
     scopes: tuple[str, ...] = ()
+    acknowledgement: tuple[str, bytes] | None = None
+    used_today: Callable[[Mapping[str, str]], int | None] | None = None
 
 
 class Forged(Exception):

@@ -102,8 +102,8 @@ _TYPES: Final[Mapping[Kind, cel.Type]] = {
 }
 
 RESERVED_NAMES: Final = frozenset(
-    """as bool break bytes const continue double dyn else false for function if import in int let list loop map namespace
-    null null_type package return string true type uint var void while""".split()
+    """as bool break bytes const continue double dyn else false for function if import in int let list loop map
+    namespace null null_type package return string true type uint var void while""".split()
 )
 """Words CEL keeps for itself (language definition, "Syntax" and "Standard types")."""
 

@@ -17,6 +17,7 @@ from zgoda.kit.connection import Connection
 from zgoda.kit.errors import Attention, ConnectorError, NeedsAttention
 from zgoda.kit.pace import Lane
 from zgoda.model.clock import Chance, Clock
+from zgoda.model.golden import to_us
 from zgoda.sync.deliver import Delivered, deliver
 from zgoda.sync.desk import SQL
 from zgoda.sync.pull import Pulled, pull_all, pull_changes, pull_hints
@@ -164,7 +165,12 @@ async def _was_read(hub: Hub, source: Source) -> bool:
 async def reconcile_all(hub: Hub, cycle: Cycle, tell: Tell = _nobody, *, run: int | None) -> int:
     """Empty the inbox, parents before children. Returns how many lines were taken."""
     taken = 0
+    async with hub.db.transaction() as tx:
+        params = {"now_us": to_us(hub.clock.now())}
+        waiting = {entity for (entity,) in await tx.rows(SQL["waiting_entities"], params)}
     for entity in hub.setup.entities:
+        if entity.name not in waiting:
+            continue
         while (done := await reconcile(hub.db, hub.setup, hub.clock, entity.name, run=run)).taken:
             taken += done.taken
             cycle.new += done.new
@@ -176,7 +182,7 @@ async def reconcile_all(hub: Hub, cycle: Cycle, tell: Tell = _nobody, *, run: in
 
 async def _hints(hub: Hub, connection: Connection, cycle: Cycle, run: int | None) -> int:
     rows = 0
-    for source in hub.setup.of_connection(connection.name):
+    for source in await waiting_sources(hub, connection, "waiting_hints"):
         try:
             pulled = await pull_hints(hub.db, hub.clock, connection, source, run=run)
         except ConnectorError as error:
@@ -189,9 +195,7 @@ async def _hints(hub: Hub, connection: Connection, cycle: Cycle, run: int | None
 
 async def _deliver(hub: Hub, connection: Connection, cycle: Cycle, tell: Tell, lanes: Lane) -> int:
     claimed = 0
-    for source in hub.setup.of_connection(connection.name):
-        if not source.may or connection.streams[source.stream.name].write is None:
-            continue
+    for source in await waiting_sources(hub, connection, "waiting_deliveries", lanes):
         done = await deliver_source(hub, connection, source, lanes)
         claimed += done.claimed
         cycle.applied += done.applied
@@ -203,6 +207,21 @@ async def _deliver(hub: Hub, connection: Connection, cycle: Cycle, tell: Tell, l
             await note_trouble(hub, source, done.attention)
             return 0
     return claimed
+
+
+async def waiting_sources(hub: Hub, connection: Connection, query: str, lanes: Lane = Lane.LIVE) -> list[Source]:
+    """The streams of a connection for which something is waiting: one question for all of them."""
+    sources = hub.setup.of_connection(connection.name)
+    least = Lane.BACKFILL if lanes is Lane.BACKFILL else Lane.CONSENT
+    params = {
+        "sources": [source.id for source in sources],
+        "now_us": to_us(hub.clock.now()),
+        "least": int(least),
+        "most": int(lanes),
+    }
+    async with hub.db.transaction() as tx:
+        waiting = {id for (id,) in await tx.rows(SQL[query], params)}
+    return [source for source in sources if source.id in waiting]
 
 
 async def deliver_source(hub: Hub, connection: Connection, source: Source, lanes: Lane) -> Delivered:

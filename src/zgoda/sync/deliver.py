@@ -79,7 +79,9 @@ async def recover(
     if not parcels:
         return 0
     creates = [parcel for parcel in parcels if parcel.op == "create"]
-    found = await _look_up(connection, source, creates)
+    async with db.transaction() as tx:
+        vendor_ids = await _parents(tx, setup, source, creates)
+    found = await _look_up(connection, source, creates, vendor_ids)
     outcomes = [
         Outcome(parcel=parcel, receipt=Receipt(key=str(parcel.delivery_id), id=found[str(parcel.delivery_id)]))
         if str(parcel.delivery_id) in found
@@ -95,14 +97,17 @@ async def recover(
     return len(parcels)
 
 
-async def _look_up(connection: Connection, source: Source, creates: list[Parcel]) -> dict[str, str]:
+async def _look_up(
+    connection: Connection, source: Source, creates: list[Parcel], vendor_ids: dict[tuple[int, str], str]
+) -> dict[str, str]:
     find = connection.streams[source.stream.name].find
     if find is None or not creates:
         return {}
-    lookups = [
-        Lookup(key=str(parcel.delivery_id), values=source.mapping.write(parcel.patch, creating=True)[0])
-        for parcel in creates
-    ]
+    lookups: list[Lookup] = []
+    for parcel in creates:
+        outgoing, _ = _with_vendor_ids(source, parcel.patch, vendor_ids)
+        row, _ = source.mapping.write(outgoing, creating=True)
+        lookups.append(Lookup(key=str(parcel.delivery_id), values=row))
     return await find(connection.in_lane(Lane.LIVE), lookups)
 
 

@@ -111,6 +111,9 @@ async def pull_changes(
         async for page, read_us in _ahead(pages, clock):
             reading = Reading(feed=feed, read_us=read_us, backfill=False, run=run)
             total = _add(total, await take_page(db, clock, source, page, reading))
+            if page.gap:
+                async with db.transaction() as tx:
+                    await tx.run(SQL["forget_full_read"], {"source": source.id})
     return total
 
 

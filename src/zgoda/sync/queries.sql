@@ -665,3 +665,26 @@ RETURNING account
 -- name: feeds_of
 -- When the feeds of a stream were read.
 SELECT kind, read_at, complete_at FROM feed WHERE source = %(source)s
+
+-- name: waiting_entities
+-- Kinds of things with something to reconcile.
+SELECT DISTINCT s.entity FROM source s WHERE EXISTS (
+    SELECT 1 FROM inbox b WHERE b.source = s.id AND b.kind <> 'hint' AND b.due_us <= %(now_us)s)
+UNION SELECT DISTINCT g.entity FROM (SELECT golden_id FROM replan LIMIT 1000) r,
+    LATERAL (SELECT entity FROM golden k WHERE k.id = r.golden_id OFFSET 0) g
+
+-- name: waiting_hints
+-- Streams with records to read again.
+SELECT s FROM unnest(%(sources)s::smallint[]) AS t (s) WHERE EXISTS (
+    SELECT 1 FROM inbox b WHERE b.source = t.s AND b.kind = 'hint' AND b.due_us <= %(now_us)s)
+
+-- name: waiting_deliveries
+-- Streams with something to tell, or with a lost answer to look into.
+SELECT s FROM unnest(%(sources)s::smallint[]) AS t (s) WHERE EXISTS (
+    SELECT 1 FROM delivery d WHERE d.source = t.s AND d.state IN ('pending', 'failing') AND d.due_us <= %(now_us)s
+      AND d.lane BETWEEN %(least)s AND %(most)s)
+  OR EXISTS (SELECT 1 FROM delivery d WHERE d.source = t.s AND d.state = 'inflight')
+
+-- name: forget_full_read
+-- The change feed has a gap: everything is to be read again.
+UPDATE feed SET complete_at = NULL, cursor = '{}' WHERE source = %(source)s AND kind = 'all'

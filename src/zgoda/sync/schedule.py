@@ -18,7 +18,7 @@ from zgoda.db.lease import Fenced, Lease
 from zgoda.kit.connection import Connection
 from zgoda.kit.errors import ConnectorError
 from zgoda.kit.pace import Lane
-from zgoda.sync.cycle import Cycle, Hub, deliver_source, note_trouble, reconcile_all
+from zgoda.sync.cycle import Cycle, Hub, deliver_source, note_trouble, reconcile_all, waiting_sources
 from zgoda.sync.desk import SQL
 from zgoda.sync.pull import pull_all, pull_changes, pull_hints
 from zgoda.sync.setup import Source
@@ -130,16 +130,14 @@ class Keeper:
 
     async def _hints(self, hub: Hub, connection: Connection) -> int:
         rows = 0
-        for source in hub.setup.of_connection(connection.name):
+        for source in await waiting_sources(hub, connection, "waiting_hints"):
             pulled = await pull_hints(hub.db, hub.clock, connection, source, run=None)
             rows += pulled.rows + pulled.removed
         return rows
 
     async def _deliver(self, hub: Hub, connection: Connection, lanes: Lane) -> int:
         claimed = 0
-        for source in hub.setup.of_connection(connection.name):
-            if not source.may or connection.streams[source.stream.name].write is None:
-                continue
+        for source in await waiting_sources(hub, connection, "waiting_deliveries", lanes):
             done = await deliver_source(hub, connection, source, lanes)
             claimed += done.claimed
             self.applied += done.applied

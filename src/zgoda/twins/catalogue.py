@@ -85,6 +85,9 @@ _KINDS = (
         ("how: trim, upper, lower, title, phone or restless (each time another)", "field"),
     ),
     FaultKind("stamp_far_future", "record", "the record's change stamp lies in the year 9999"),
+    FaultKind(
+        "record_late", "record", "a record a user creates cannot be read yet when its webhook comes", ("seconds",)
+    ),
     FaultKind("results_shuffled", "after", "the results of a batch in another order"),
     FaultKind("results_short", "after", "fewer results than records were sent"),
     # what the vendor says its fields are

@@ -56,7 +56,7 @@ def _records(twin: Twin, call: Call) -> Any:
 
 def _edit(twin: Twin, call: Call) -> Any:
     body = call.json()
-    operations = cast(list[dict[str, Any]], body if isinstance(body, list) else [body])
+    operations = msgspec.convert(body if isinstance(body, list) else [body], list[dict[str, Any]])
     return {"results": twin.edit_many(operations)}
 
 

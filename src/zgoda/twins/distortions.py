@@ -62,7 +62,7 @@ class Distorter:
         if not _is_list(reply, self.vendor.page) or self.faults.strike("call", call, object) is None:
             return reply
         body = _decoded(reply)
-        body[next_key] = call.target
+        body[next_key] = self.vendor.page.again(call.target, body.get(next_key))
         if self.vendor.page.done is not None:
             body[self.vendor.page.done] = False
         return _encoded(reply, body)

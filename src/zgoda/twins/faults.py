@@ -17,7 +17,7 @@ class UnknownFault(ValueError):
     """The catalogue has no fault of this name."""
 
 
-class Fault(msgspec.Struct, kw_only=True):
+class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """An armed fault. `path` is a regular expression searched in path and query; `skip` lets the first matches pass.
 
     Without `times` it stays until it is cleared; `probability` makes it strike only some matches, by the twin's seed.
@@ -56,11 +56,13 @@ class Switchboard:
         return list(self._armed)
 
     def arm(self, fault: Fault) -> Fault:
-        """Switch a fault on. Raises UnknownFault, or re.error for a bad path pattern."""
+        """Switch a fault on. Raises UnknownFault, or ValueError for a bad path pattern."""
         if fault.name not in CATALOGUE:
             raise UnknownFault(f"unknown fault {fault.name!r}")
-        if fault.path is not None:
-            re.compile(fault.path)
+        try:
+            re.compile(fault.path or "")
+        except re.error as error:
+            raise ValueError(f"{fault.path!r} is no pattern: {error}") from error
         fault.id, fault.fired = self._next_id, 0
         self._next_id += 1
         self._armed.append(fault)

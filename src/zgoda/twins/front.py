@@ -95,14 +95,14 @@ class Front:
             return await self._write(request, await self._control(call))
         self.served += 1
         call.n = self.served
-        meter = self._around.meter
-        meter.in_flight += 1
+        meter, begun_s = self._around.meter, self._pace.monotonic_s()
+        meter.begin(begun_s)
         try:
             reply = await self._answer(call)
             self._remember(call, reply)
             return await self._write(request, reply)
         finally:
-            meter.in_flight -= 1
+            meter.end(begun_s)
 
     async def _answer(self, call: Call) -> Reply:
         limits = self._around.limits

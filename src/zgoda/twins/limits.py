@@ -14,14 +14,19 @@ _BUCKET_S = 60
 Excess = Literal["daily", "window", "connections", "overload"]
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
-    """None means no limit. Sizes are those of the vendor's calls: what a page holds, what one write call takes."""
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """None means no limit. Sizes are those of the vendor's calls: what a page holds, what one write call takes.
+
+    `connections` counts all requests under way, `long_requests` only those that have taken `long_s` or longer.
+    """
 
     latency_ms: float = 0.0
     daily_requests: int | None = None
     window_requests: int | None = None
     window_s: float = 1.0
     connections: int | None = None
+    long_requests: int | None = None
+    long_s: float = 20.0
     page_size: int | None = None
     batch_size: int | None = None
     read_batch_size: int | None = None
@@ -36,10 +41,17 @@ class Meter:
     """Counts requests and says which limit, if any, the next one breaks."""
 
     def __init__(self) -> None:
-        self.in_flight = 0
+        self._begun_s: list[float] = []
         self._buckets: deque[tuple[int, int]] = deque()
         self._used_today = 0
         self._window: deque[float] = deque()
+
+    def begin(self, elapsed_s: float) -> None:
+        """A request has come in; `end` must follow with the same value."""
+        self._begun_s.append(elapsed_s)
+
+    def end(self, elapsed_s: float) -> None:
+        self._begun_s.remove(elapsed_s)
 
     def used_today(self, now: datetime) -> int:
         """Requests of the last 24 hours, to the minute."""
@@ -50,8 +62,11 @@ class Meter:
 
     def excess(self, limits: Limits, now: datetime, elapsed_s: float) -> Excess | None:
         """The limit this request breaks. One that breaks none is counted."""
-        if limits.connections is not None and self.in_flight > limits.connections:
-            return "overload" if self.in_flight > 2 * limits.connections else "connections"
+        under_way = len(self._begun_s)
+        if limits.connections is not None and under_way > limits.connections:
+            return "overload" if under_way > 2 * limits.connections else "connections"
+        if limits.long_requests is not None and self._long(elapsed_s - limits.long_s) >= limits.long_requests:
+            return "connections"
         if limits.daily_requests is not None and self.used_today(now) >= limits.daily_requests:
             return "daily"
         if limits.window_requests is not None:
@@ -68,6 +83,9 @@ class Meter:
         self._buckets.clear()
         self._window.clear()
         self._used_today = 0
+
+    def _long(self, before_s: float) -> int:
+        return sum(begun_s <= before_s for begun_s in self._begun_s)
 
     def _count(self, now: datetime) -> None:
         bucket = int(now.timestamp()) // _BUCKET_S

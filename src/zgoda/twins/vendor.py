@@ -33,7 +33,8 @@ class EditRefused(Exception):
 class PageShape:
     """Where the vendor's list answers keep items, total and the way to the next page.
 
-    `items` finds the key of the items in a decoded answer, None when the answer is no list.
+    `items` finds the key of the items in a decoded answer, None when the answer is no list. `again` makes the way to
+    the same page once more from a call's target and the way to its next page.
     """
 
     items: Callable[[dict[str, Any]], str | None]
@@ -41,6 +42,7 @@ class PageShape:
     next: str | None = None
     done: str | None = None
     offset_parameter: str | None = None
+    again: Callable[[str, str | None], str] = lambda target, _: target
 
 
 class Surroundings:

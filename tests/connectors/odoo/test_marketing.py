@@ -236,13 +236,17 @@ async def test_erasure_deletes_or_empties(office: Office, opener: Opener, mark: 
     address = f"{mark}@people.test"
     person = await desk.add("people", given_name=mark, email=address)
     contact = office.make(CONTACT, email=address)
+    shared = await desk.add("people", given_name=mark, email=f"family{address}")
+    await desk.add("people", given_name="Somebody else", email=f"family{address}")
+    family = office.make(CONTACT, email=f"family{address}")
     lead = office.make("crm.lead", name=f"From {mark}", contact_name=mark, email_from=address, phone="1")
     user = office.admin.call("res.users", "create", {"name": mark, "login": mark, "email": f"u{address}"})
     kept = office.admin.call("res.users", "read", [user], ["partner_id"])[0]["partner_id"][0]
     erase = desk.streams["people"].erase
     assert erase is not None
-    receipts = await erase(desk.session, [person, str(kept), "999999"])
-    assert [receipt.refusal for receipt in receipts] == [None, None, None]
+    receipts = await erase(desk.session, [person, shared, str(kept), "999999"])
+    assert [receipt.refusal for receipt in receipts] == [None] * 4
+    assert office.admin.call(CONTACT, "search", [["id", "=", family]]) == [family]
     assert office.admin.call("res.partner", "search", [["id", "=", int(person)]]) == []
     assert office.admin.call(CONTACT, "search", [["id", "=", contact]]) == []
     assert mark not in str(office.admin.call("crm.lead", "read", [lead], []))

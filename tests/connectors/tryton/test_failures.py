@@ -80,6 +80,13 @@ async def test_too_many_log_ins(open_hub: OpenHub) -> None:
     hub.line.answer_instead("db.login", web.Response(status=429, text="<html>"))
     error = await failure_of(hub.all("lists"))
     assert isinstance(error, Quota)
+    assert error.retry_after_s == 300.0, "as long as failed tries count"
+
+
+async def test_quota_without_retry_after(hub: Hub) -> None:
+    hub.line.answer_instead("search_count", web.Response(status=429))
+    error = await failure_of(hub.all("lists"))
+    assert isinstance(error, Quota)
     assert error.retry_after_s is None
 
 

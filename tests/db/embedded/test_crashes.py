@@ -52,7 +52,8 @@ def test_a_child_that_outlives_its_killed_postmaster_is_ended_before_the_next_st
     run(server, "CREATE TABLE sevens AS SELECT 7 AS n")
     with psycopg.connect(server.url, autocommit=True) as connection:
         backend = psutil.Process(connection.info.backend_pid)
-        endless = threading.Thread(target=ignore_loss, args=(connection, "DO $$ BEGIN LOOP END LOOP; END $$"))
+        work = (connection, "DO $$ BEGIN LOOP END LOOP; END $$")
+        endless = threading.Thread(target=ignore_loss, args=work, daemon=True)
         endless.start()
         wait_until(lambda: backend.cpu_times().user > 0.1)
         kill(server.pid)

@@ -58,7 +58,8 @@ def test_the_twin_covers_audiences_campaigns_and_reports() -> None:
 def _check(value: Any, schema: dict[str, Any], where: str) -> None:
     """Raise AssertionError where a value lacks a required key or is of another JSON type than published."""
     if "$ref" in schema:
-        _check(value, SHAPES[schema["$ref"].rsplit("/", 1)[1]], where)
+        name = schema["$ref"].rsplit("/", 1)[1]
+        _check(value, SHAPES[name], name)
     for part in schema.get("allOf", []):
         _check(value, part, where)
     if "enum" in schema:
@@ -66,10 +67,11 @@ def _check(value: Any, schema: dict[str, Any], where: str) -> None:
     match schema.get("type"):
         case "object":
             assert isinstance(value, dict), where
-            missing = set(schema.get("required", [])) - set(value) - NOT_SHOWN.get(where.split(".")[0], set())
+            not_shown = NOT_SHOWN.get(where, set())
+            missing = set(schema.get("required", [])) - set(value) - not_shown
             assert not missing, f"{where} lacks {missing}"
             for key, inner in schema.get("properties", {}).items():
-                if key in value and key not in KNOWN_OTHERWISE and key not in NOT_SHOWN.get(where.split(".")[0], set()):
+                if key in value and key not in KNOWN_OTHERWISE | not_shown:
                     _check(value[key], inner, f"{where}.{key}")
         case "array":
             assert isinstance(value, list), where

@@ -52,7 +52,9 @@ async def columns(session: Session, model: str) -> dict[str, Column]:
     found = await optional_columns(session, model)
     if not found:
         raise NeedsAttention(
-            Attention.SCHEMA, f"Odoo has no model {model} for this user", do="install its app or disable the stream"
+            Attention.SCHEMA,
+            f"Odoo has no model {model}",
+            do="install its app, disable the stream, or check `database`",
         )
     return found
 

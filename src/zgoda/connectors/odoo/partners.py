@@ -173,20 +173,23 @@ async def merge(session: Session, survivor: str, losers: list[str]) -> None:
 
 
 async def erase(session: Session, ids: list[str]) -> list[Receipt]:
-    """Delete people and the mailing contacts of their addresses, and empty their leads. Who cannot be deleted, because
-    invoices or users refer to them, is emptied and archived. Blacklist entries stay: they keep a promise."""
+    """Delete people and the mailing contacts of their addresses, and empty their leads; addresses that somebody else
+    has too are left alone. Who cannot be deleted, because invoices or users refer to them, is emptied and archived.
+    Blacklist entries stay: they keep a promise."""
     drafts = [Draft(write=Write(key=id, op="delete", id=id), values={}, id=number_of(id)) for id in ids]
     numbers = [draft.id for draft in drafts if draft.id]
     rows = await search_read(session, "res.partner", [["id", "in", numbers]], ["email"])
     addresses = {address_of(row.get("email")) for row in rows} - {""}
+    sharing = await by_address(session, "res.partner", "email", addresses, [])
+    addresses -= {address for address, row in sharing if row["id"] not in numbers}
     if await optional_columns(session, "mailing.contact"):
-        contacts = await by_address(session, "mailing.contact", "email", addresses, [])
-        await call(session, "mailing.contact", "unlink", ids=[row["id"] for _, row in contacts])
+        contacts = [row["id"] for _, row in await by_address(session, "mailing.contact", "email", addresses, [])]
+        if contacts:
+            await call(session, "mailing.contact", "unlink", ids=contacts)
     if await optional_columns(session, "crm.lead"):
-        leads = await by_address(session, "crm.lead", "email_from", addresses, [])
-        await call(
-            session, "crm.lead", "write", ids=[row["id"] for _, row in leads], vals=await _empty(session, "crm.lead")
-        )
+        leads = [row["id"] for _, row in await by_address(session, "crm.lead", "email_from", addresses, [])]
+        if leads:
+            await call(session, "crm.lead", "write", ids=leads, vals=await _empty(session, "crm.lead"))
     kept = await in_halves([row["id"] for row in rows], lambda some: call(session, "res.partner", "unlink", ids=some))
     vals = await _empty(session, "res.partner") | {"active": False}
     refused = await in_halves(sorted(kept), lambda some: call(session, "res.partner", "write", ids=some, vals=vals))

@@ -107,9 +107,10 @@ async def reach(session: Session) -> Server:
     server = session.resources
     if not isinstance(server, Server):
         raise NeedsAttention(Attention.SETTINGS, "the session was not opened by this connector")
-    async with server.lock:
-        if not server.protocol:
-            await _learn(session, server)
+    if not server.protocol:
+        async with server.lock:
+            if not server.protocol:
+                await _learn(session, server)
     return server
 
 

@@ -139,11 +139,14 @@ async def _find_contacts(session: Session, drafts: list[Draft], *, make: bool = 
     ]
     await writing.load(session, "mailing.contact", ["id", "email", "name"], list(zip(made, cells, strict=True)), set())
     contacts |= {draft.write.key: draft.id for draft in made if draft.id}
+    refusals = {draft.write.key: draft.refusal for draft in made}
+    nobody = Refusal(kind=RefusalKind.REJECTED, code="person_without_address", fields=("partner_id",))
     for draft in drafts:
         person = people.get(wanted[draft.write.key])
-        draft.values["contact_id"] = contacts.get(address_of(person["email"]), 0) if person else 0
+        address = address_of(person["email"]) if person else ""
+        draft.values["contact_id"] = contacts.get(address, 0)
         if not draft.values["contact_id"]:
-            draft.refusal = Refusal(kind=RefusalKind.REJECTED, code="person_without_address", fields=("partner_id",))
+            draft.refusal = refusals.get(address) or nobody
 
 
 async def _link(session: Session, command: int, list_id: int, members: list[tuple[int, Draft]]) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from zgoda.connectors.salesforce import mapping
 from zgoda.connectors.salesforce.call import API_VERSION
-from zgoda.connectors.salesforce.describe import check, discover
+from zgoda.connectors.salesforce.describe import check, discover, used_today
 from zgoda.connectors.salesforce.find import find
 from zgoda.connectors.salesforce.objects import (
     ACCOUNT,
@@ -23,7 +23,7 @@ from zgoda.connectors.salesforce.objects import (
     VERSION,
     SObject,
 )
-from zgoda.connectors.salesforce.outbound import receive
+from zgoda.connectors.salesforce.outbound import ACKNOWLEDGEMENT, receive
 from zgoda.connectors.salesforce.place import OVERLAP_S
 from zgoda.connectors.salesforce.proof import Grant, prove
 from zgoda.connectors.salesforce.reads import IDS_PER_QUERY, read_all, read_changes, read_ids
@@ -161,5 +161,7 @@ CONNECTOR: Final = Connector(
     limits=limits,
     dialect=Dialect(instant="salesforce", set_separator=";"),
     receive=receive,
+    acknowledgement=("text/xml", ACKNOWLEDGEMENT),
+    used_today=used_today,
     scopes=("api", "refresh_token"),
 )

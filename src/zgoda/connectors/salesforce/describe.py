@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from typing import Final
+
 import msgspec
 
 from zgoda.connectors.salesforce.call import HEADERS, decoded, query, root
@@ -11,6 +15,8 @@ from zgoda.connectors.salesforce.soql import select
 from zgoda.kit.errors import Attention, NeedsAttention
 from zgoda.kit.http import Answer
 from zgoda.kit.spec import Identity, Session, VendorField, VendorObject
+
+LIMIT_HEADER: Final = "sforce-limit-info"
 
 
 class _Rights(msgspec.Struct, frozen=True):
@@ -113,7 +119,7 @@ def _foreign_host(session: Session) -> list[str]:
 
 
 def _use(answer: Answer) -> list[str]:
-    told = answer.headers.get("sforce-limit-info", "")
+    told = answer.headers.get(LIMIT_HEADER, "")
     used, _, allowed = told.partition("api-usage=")[2].partition("/")
     return [f"{used} of {allowed} daily calls used"] if used.isdecimal() and allowed.isdecimal() else []
 
@@ -132,3 +138,9 @@ def _field(field: _Field) -> VendorField:
         open_choices=not field.restricted_picklist,
         refers_to=tuple(field.reference_to),
     )
+
+
+def used_today(headers: Mapping[str, str]) -> int | None:
+    """The organisation's calls within 24 hours, as every answer tells (`api-usage=18/5000`); None where it does not."""
+    found = re.search(r"api-usage=(\d{1,12})/", headers.get(LIMIT_HEADER, ""))
+    return int(found[1]) if found else None

@@ -131,7 +131,6 @@ CONNECTOR: Final = Connector(
     discover=discover,
     limits=_limits,
     dialect=Dialect(blank=(None, ""), write_blank=None, decimal="text"),
-    scopes=("party", "marketing_email", "sale_opportunity", "party_relationship"),
 )
 
 __all__ = ["CONNECTOR", "KINDS"]

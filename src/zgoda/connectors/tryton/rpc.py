@@ -24,6 +24,8 @@ from zgoda.kit.spec import Row, Session
 LANGUAGE: Final = "en"
 SESSION_HOLDS_S: Final = 12 * 3600.0
 """Tryton ends sessions after `session.max_age` (30 days by default); an earlier end shows as a 401."""
+LOGIN_PAUSE_S: Final = 300.0
+"""Failed log-ins count for so long (`session.timeout`), and each further try counts too; Tryton sends no Retry-After."""
 
 _GONE: Final = re.compile(r"^You are trying to \w+( to)? records? .* that (don't|doesn't) exist", re.S)
 _FORBIDDEN: Final = re.compile(r"^You are not allowed to ")
@@ -156,7 +158,7 @@ def _path(told: Options) -> str:
 
 def _token(told: Options, status: int, body: bytes) -> str:
     if status == 429:
-        raise Quota("Tryton: too many failed log-ins; it says not how long to wait")
+        raise Quota("Tryton: too many failed log-ins", retry_after_s=LOGIN_PAUSE_S)
     if status in (401, 403):
         raise NeedsAttention(Attention.CREDENTIALS, "Tryton refused user or password", do="correct them")
     if status in (404, 405):

@@ -114,6 +114,7 @@ CREATE TABLE inbox (
     fault text
 );
 CREATE INDEX inbox_key ON inbox (source, vendor_id);
+CREATE INDEX inbox_kind ON inbox (source, kind, seq);
 
 -- Records that wait for a parent nobody has seen yet.
 CREATE TABLE orphan (
@@ -159,6 +160,7 @@ CREATE TABLE delivery (
 CREATE UNIQUE INDEX delivery_open ON delivery (source, golden_id)
     WHERE state IN ('pending', 'inflight', 'held', 'failing', 'dead');
 CREATE INDEX delivery_due ON delivery (source, lane, id) WHERE state IN ('pending', 'failing');
+CREATE INDEX delivery_inflight ON delivery (source) WHERE state = 'inflight';
 CREATE INDEX delivery_golden ON delivery (golden_id);
 
 -- Every change of a golden record, with the rule that made it: field -> [old, new, rule].

@@ -13,7 +13,7 @@ from zgoda.entrypoints.cli.frame import Frame, command
 @click.option("--once", is_flag=True, help="Stop after the summary; exit 0 only if every mapped field agrees.")
 @command
 async def demo(frame: Frame, people: int, seed: int, once: bool) -> int:
-    """Two twins, two thousand people, and the whole story: plan, sync, edits, a conflict, an opt-out, a merge, webhooks.
+    """Two twins, two thousand people: plan, sync, edits, a conflict, an opt-out, a merge, webhooks.
 
     Everything lives in `.zgoda/demo` below the project folder and is made anew each time.
     """

@@ -185,5 +185,5 @@ class Watch:
             self._progress.update(task, completed=count)
         else:
             self._progress.advance(task, count)
-        speed = self._progress.tasks[task].finished_speed or self._progress.tasks[task].speed
+        speed: float | None = self._progress.tasks[task].speed  # pyright: ignore[reportUnknownVariableType]
         self._progress.update(task, rate=f"{speed:,.0f}/s" if speed else "")

@@ -7,7 +7,7 @@ import functools
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import click
 import msgspec
@@ -72,12 +72,18 @@ async def _run(function: Callable[..., Awaitable[int | None]], frame: Frame, *ar
     except psycopg.OperationalError as error:
         frame.voice.fail(f"the store does not answer ({type(error).__name__})", "is PostgreSQL running? `zgoda doctor`")
     except ExceptionGroup as group:
-        first = group
-        while isinstance(first, ExceptionGroup):
-            first = first.exceptions[0]
+        first = _first(group)
         if isinstance(first, ConnectorError | psycopg.OperationalError):
             frame.voice.fail(str(first), "`zgoda doctor` looks closer")
         raise
+
+
+def _first(group: BaseException) -> BaseException:
+    """The innermost first error of nested groups."""
+    inner: BaseException = group
+    while isinstance(inner, BaseExceptionGroup):
+        inner = cast("BaseExceptionGroup[BaseException]", inner).exceptions[0]
+    return inner
 
 
 @asynccontextmanager

@@ -94,9 +94,12 @@ class Twin(msgspec.Struct, frozen=True, kw_only=True):
 @asynccontextmanager
 async def twins(records: int, seed: int) -> AsyncGenerator[tuple[Twin, Twin]]:
     """A Salesforce and a Mailchimp, filled from one invented world; ended with the block."""
-    async with aiohttp.ClientSession() as client, _process("salesforce", records, seed) as crm:
-        async with _process("mailchimp", records, seed) as news:
-            yield Twin(name="salesforce", facts=crm, client=client), Twin(name="mailchimp", facts=news, client=client)
+    async with (
+        aiohttp.ClientSession() as client,
+        _process("salesforce", records, seed) as crm,
+        _process("mailchimp", records, seed) as news,
+    ):
+        yield Twin(name="salesforce", facts=crm, client=client), Twin(name="mailchimp", facts=news, client=client)
 
 
 @asynccontextmanager

@@ -52,13 +52,13 @@ def build(hub: Hub, keeper: Keeper, settings_of: Callable[[str], dict[str, Any]]
         return generate_latest(registry)
 
     @route("/webhooks/{connection:str}", http_method=["GET", "HEAD", "POST"], status_code=200)
-    async def webhook(connection: str, request: Request[Any, Any, Any]) -> dict[str, int]:
+    async def webhook(connection: str, request: Request[Any, Any, Any]) -> Response[Any]:
         """A vendor says that something changed. GET is the vendor's check that somebody listens."""
         line = hub.connections.get(connection)
         if line is None or line.connector.receive is None:
             raise NotFoundException
         if request.method != "POST":
-            return {"hints": 0}
+            return Response({"hints": 0})
         delivery = Delivery(
             method=request.method,
             headers={name.lower(): value for name, value in request.headers.items()},
@@ -73,7 +73,10 @@ def build(hub: Hub, keeper: Keeper, settings_of: Callable[[str], dict[str, Any]]
         count = await _take(hub, connection, hints)
         if count:
             keeper.wake()
-        return {"hints": count}
+        if line.connector.acknowledgement is not None:
+            media_type, body = line.connector.acknowledgement
+            return Response(body, media_type=media_type)
+        return Response({"hints": count})
 
     return Litestar(
         route_handlers=[live, ready, metrics, webhook],

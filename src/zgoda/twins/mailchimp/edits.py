@@ -36,7 +36,8 @@ def edit(account: Account, op: str, fields: Fields) -> dict[str, Any]:
 def _create(account: Account, fields: Fields) -> Fields:
     """An admin adds somebody."""
     audience, values = _audience(account, fields), fields["values"]
-    return _told(add_member(account, audience, _author(fields, "admin"), {"status": "subscribed", **values}))
+    member = add_member(account, audience, _author(fields, "admin"), {"status": "subscribed", **values})
+    return _told(_hidden_if_late(account, audience, member))
 
 
 def _signup(account: Account, fields: Fields) -> Fields:
@@ -45,7 +46,8 @@ def _signup(account: Account, fields: Fields) -> Fields:
     values = {"email_address": fields["email"], **fields.get("values", {})}
     member = audience.find(fields["email"])
     if member is None:
-        return _told(add_member(account, audience, author, {**values, "status": "subscribed"}))
+        member = add_member(account, audience, author, {**values, "status": "subscribed"})
+        return _told(_hidden_if_late(account, audience, member))
     return _told(change_member(account, audience, author, member, {**values, "status": "subscribed"}))
 
 
@@ -158,6 +160,19 @@ def _member(audience: Audience, fields: Fields) -> Member:
     if member is None:
         raise EditRefused("Resource Not Found", f"there is no member {key if '@' not in key else hash_of(key)}")
     return member
+
+
+def _hidden_if_late(account: Account, audience: Audience, member: Member) -> Member:
+    late = account.around.faults.strike("record", None, "members", ("record_late",))
+    if late is not None:
+        audience.remove(member)
+        account.around.spawn(_show_again(account, audience, member, float(late.option("seconds", 5))))
+    return member
+
+
+async def _show_again(account: Account, audience: Audience, member: Member, seconds: float) -> None:
+    await account.around.time.sleep(seconds)
+    audience.add(member)
 
 
 def _told(member: Member) -> Fields:

@@ -115,7 +115,8 @@ def activity(account: Account, call: Call, list_id: str, subscriber_hash: str) -
 
 def _newest_first(audience: Audience, member: Member) -> list[Event]:
     """By time, and of one second the later noted first."""
-    return sorted(reversed(audience.events.get(member.contact_id, [])), key=lambda event: event.at, reverse=True)
+    noted = enumerate(audience.events.get(member.contact_id, []))
+    return [event for _, event in sorted(noted, key=lambda pair: (pair[1].at, pair[0]), reverse=True)]
 
 
 def _activity(account: Account, event: Event) -> dict[str, Any]:

@@ -124,6 +124,8 @@ _TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("DELETE", "/3.0/batches/{batch_id}", batches.delete_batch),
 )
 
+_OPERATIONS = {"POST": "create", "PUT": "set", "PATCH": "update", "DELETE": "delete"}
+
 _REFUSALS: dict[Refusal, Problem] = {
     "daily": Problem(429, "Too Many Requests", "You have exceeded the limit of requests."),
     "window": Problem(429, "Too Many Requests", "You have exceeded the limit of requests."),
@@ -175,7 +177,7 @@ class MailchimpVendor:
             return self.refusal("session_expired", call)
         call.caller = caller
         campaign_calls.send_due_campaigns(self.account)
-        return self._dispatch(call)
+        return self._logged(call)
 
     def object_of(self, call: Call) -> str:
         """`members` for calls about members, else the first segment that names something."""
@@ -265,6 +267,18 @@ class MailchimpVendor:
             return self.account.audience(id)
         return next(iter(self.account.audiences.values()))
 
+    def _logged(self, call: Call) -> Reply | Awaitable[Reply]:
+        """Answer a call; one that writes and is not noted record by record gets one line in the write log."""
+        before = self.around.writes.last
+        reply = self._dispatch(call)
+        if call.method != "GET" and self.around.writes.last == before:
+            status = reply.status if isinstance(reply, Reply) else 200
+            self.around.writes.add(
+                self.account.now(), self.object_of(call), _OPERATIONS[call.method], call.path.rsplit("/", 1)[1],
+                _body_of(call), "ok" if status < 400 else str(status), call.n, call.caller,
+            )  # fmt: skip
+        return reply
+
     def _dispatch(self, call: Call) -> Reply | Awaitable[Reply]:
         try:
             found = self._routes.find(call.method, call.path)
@@ -287,11 +301,19 @@ class MailchimpVendor:
 
     def _nested(self, call: Call) -> Reply:
         """One operation of a batch. Those that have to wait for somebody else are not offered there."""
-        reply = self._dispatch(call)
+        reply = self._logged(call)
         if isinstance(reply, Reply):
             return reply
         cast(Any, reply).close()
         return wrong_method().reply(call)
+
+
+def _body_of(call: Call) -> dict[str, Any]:
+    try:
+        body = call.json()
+    except msgspec.DecodeError:
+        return {}
+    return cast(dict[str, Any], body) if isinstance(body, dict) else {}
 
 
 def _identified(reply: Reply, call: Call) -> Reply:

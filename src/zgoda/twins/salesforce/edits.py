@@ -52,7 +52,13 @@ class Edits:
 
 def _create(edits: Edits, fields: Fields) -> Fields:
     org = edits.api.org
-    return {"id": create(org, edits.writer(fields), org.spec(fields["object"]), fields.get("values", {}))["Id"]}
+    spec = org.spec(fields["object"])
+    id = create(org, edits.writer(fields), spec, fields.get("values", {}))["Id"]
+    late = org.around.faults.strike("record", None, spec.name, ("record_late",))
+    if late is not None:
+        edits.api.flush()
+        org.hide(spec.name, id, float(late.option("seconds", 5)))
+    return {"id": id}
 
 
 def _update(edits: Edits, fields: Fields) -> Fields:

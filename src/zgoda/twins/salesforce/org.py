@@ -162,6 +162,12 @@ class Org:
         for listen in self.listeners:
             listen(object, row)
 
+    def hide(self, object: str, id: str, seconds: float) -> None:
+        """Take a record out of sight for a while, as a store that is not yet consistent does."""
+        row = self.tables[object].remove(id)
+        if row is not None:
+            self.around.spawn(self._show_again(object, row, seconds))
+
     def counts(self) -> dict[str, int]:
         return {name: len(table.live) for name, table in self.tables.items()}
 
@@ -185,6 +191,10 @@ class Org:
             for id, (children, cleared) in saved["binned"].items()
         }
         self._numbers = Counter(saved["numbers"])
+
+    async def _show_again(self, object: str, row: Row, seconds: float) -> None:
+        await self.around.time.sleep(seconds)
+        self.tables[object].put(row)
 
     def _add_user(self, given: str, family: str, username: str) -> str:
         id = self.new_id("005")
