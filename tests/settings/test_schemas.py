@@ -43,7 +43,7 @@ SHAPES: dict[str, Form] = {
 
 def loader_takes(data: Any, shape: Shape) -> bool:
     faults = Faults()
-    node = parse_document(json.dumps(data), "x.yaml", faults)
+    node = parse_document(json.dumps(data, ensure_ascii=False), "x.yaml", faults)
     assert node is not None
     assert len(faults) == 0
     conform(node, shape, faults)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.twins.client import Client, mailchimp, salesforce
+from tests.twins.stage import RECORDS, Stage
 from zgoda.model.clock import FakeClock
 from zgoda.twins import MailchimpTwin, SalesforceTwin
 
@@ -41,3 +42,15 @@ async def mc(clock: FakeClock) -> AsyncIterator[MailchimpTwin]:
 async def mc_api(mc: MailchimpTwin) -> AsyncIterator[Client]:
     async with mailchimp(mc) as client:
         yield client
+
+
+@pytest.fixture(params=["salesforce", "mailchimp"])
+async def stage(request: pytest.FixtureRequest, clock: FakeClock) -> AsyncIterator[Stage]:
+    if request.param == "salesforce":
+        async with SalesforceTwin(clock=clock) as twin, salesforce(twin, timeout_s=3) as api:
+            twin.load("Contact", ({"LastName": f"p{n}", "Email": f"p{n}@b.example"} for n in range(RECORDS)))
+            yield Stage(twin, api)
+    else:
+        async with MailchimpTwin(clock=clock) as twin, mailchimp(twin, timeout_s=3) as api:
+            twin.load("members", ({"email_address": f"p{n}@b.example"} for n in range(RECORDS)))
+            yield Stage(twin, api)

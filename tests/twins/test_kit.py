@@ -17,8 +17,12 @@ import pytest
 from tests.twins.client import Client, control, mailchimp, salesforce
 from zgoda.model.clock import FakeClock, SystemClock
 from zgoda.twins import MailchimpTwin, SalesforceTwin
+from zgoda.twins.catalogue import CATALOGUE
+from zgoda.twins.control import _DEEDS
 from zgoda.twins.limits import Limits, Meter
+from zgoda.twins.mailchimp import edits as mailchimp_edits
 from zgoda.twins.routes import Routes, WrongMethod
+from zgoda.twins.salesforce import edits as salesforce_edits
 from zgoda.twins.statefile import load_state, save_state
 from zgoda.twins.twin import Twin
 from zgoda.twins.write_log import WriteLog
@@ -379,3 +383,10 @@ async def test_writes_beside_members_are_logged_too(mc: MailchimpTwin, mc_api: C
         ("merge-fields", "delete", "ok"),
     ]  # fmt: skip
     assert mc.writes()[0].values == {"name": "Size", "type": "number"}
+
+
+def test_the_documentation_knows_every_fault_and_every_edit() -> None:
+    text = (Path(__file__).parents[2] / "docs/twins.md").read_text()
+    names = [*CATALOGUE, *salesforce_edits._DEEDS, *mailchimp_edits._DEEDS, *Limits.__struct_fields__]
+    assert [name for name in names if f"`{name}`" not in text] == []
+    assert [f"`{method} {name}" for method, name in _DEEDS if f"`{method} {name}" not in text] == []

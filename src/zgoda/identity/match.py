@@ -33,7 +33,9 @@ PERSONAL_DOMAINS: Final = frozenset(
 )
 
 Part: TypeAlias = tuple[str, str]
-"""A field and the way it is folded: `email`, `phone`, `name`, `id`, `domain`, `exact`."""
+"""A field and how it is folded: `email`, `role`, `phone`, `name`, `company`, `id`, `domain`, `exact`.
+
+`email` leaves out role addresses, which identify nobody alone; `role` takes only those."""
 
 
 class KeyRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +59,7 @@ DEFAULT_RULES: Final[Mapping[str, IdentityRules]] = {
     "person": IdentityRules(
         keys=(
             KeyRule(name="email", parts=(("email", "email"),), guarded=True),
+            KeyRule(name="role+name", parts=(("email", "role"), ("family_name", "name"), ("given_name", "name"))),
             KeyRule(name="mobile+name", parts=(("mobile", "phone"), ("family_name", "name"), ("given_name", "name"))),
             KeyRule(name="phone+name", parts=(("telephone", "phone"), ("family_name", "name"), ("given_name", "name"))),
         ),
@@ -204,6 +207,13 @@ def _fold_email(value: Any) -> str:
     return f"{local}@{domain}"
 
 
+def _fold_role(value: Any) -> str:
+    """A role's address (office@…), which identifies only together with a name."""
+    folded = fold_email(value) if isinstance(value, str) else ""
+    role = folded.partition("@")[0].partition("+")[0] in ROLE_NAMES
+    return folded if role and is_address(folded) else ""
+
+
 def is_address(folded: str) -> bool:
     """Whether it is a usable e-mail address (syntax only; nobody is asked)."""
     if _PLAIN_ADDRESS.fullmatch(folded):
@@ -245,6 +255,7 @@ def _fold_exact(value: Any) -> str:
 
 _FOLD: Final[Mapping[str, Callable[[Any], str]]] = {
     "email": _fold_email,
+    "role": _fold_role,
     "phone": _fold_phone,
     "name": fold_name,
     "company": _fold_company,

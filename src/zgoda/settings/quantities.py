@@ -7,8 +7,8 @@ from typing import Final
 
 UNITS_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 LONGEST_S: Final = 10 * 365 * 86400.0
-DURATION: Final = r"^(\d{1,9}(?:\.\d{1,6})?) ?(ms|s|m|h|d|w)$"
-PERCENT: Final = r"^(\d{1,3}(?:\.\d{1,6})?) ?%$"
+DURATION: Final = r"^([0-9]{1,9}(?:\.[0-9]{1,6})?) ?(ms|s|m|h|d|w)$"
+PERCENT: Final = r"^([0-9]{1,3}(?:\.[0-9]{1,6})?) ?%$"
 
 
 def read_duration(raw: object) -> float | None:
@@ -16,7 +16,7 @@ def read_duration(raw: object) -> float | None:
     and is none, except zero."""
     if raw == 0 and not isinstance(raw, bool):
         return 0.0
-    found = re.match(DURATION, raw, re.ASCII) if isinstance(raw, str) else None
+    found = re.fullmatch(DURATION, raw) if isinstance(raw, str) else None
     if found is None:
         return None
     seconds = float(found[1]) * UNITS_S[found[2]]
@@ -27,7 +27,7 @@ def read_share(raw: object) -> float | None:
     """A part of the whole, 0 to 1, from `5%` or `0.05`; None if it is none."""
     if isinstance(raw, int | float) and not isinstance(raw, bool):
         share = float(raw)
-    elif isinstance(raw, str) and (found := re.match(PERCENT, raw, re.ASCII)):
+    elif isinstance(raw, str) and (found := re.fullmatch(PERCENT, raw)):
         share = float(found[1]) / 100
     else:
         return None

@@ -20,7 +20,7 @@ from zgoda.sync.setup import Brakes
 
 ROOT_FILE: Final = "zgoda.yaml"
 DEFAULT_STORE: Final = ".zgoda/db"
-ADDRESS: Final = r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):\d{1,5}"
+ADDRESS: Final = r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}"
 NAME: Final = r"[a-z][a-z0-9_]{0,62}"
 
 

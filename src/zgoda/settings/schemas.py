@@ -112,53 +112,77 @@ def _mapping_shape(
 
 
 def schema_of(shape: Shape) -> Schema:
-    """The schema of one shape."""
-    match shape:
-        case Form():
-            return _form(shape)
-        case MapOf():
-            names: Schema = {} if shape.any_key else {"propertyNames": {"pattern": f"^(?:{shape.pattern or '.+'})$"}}
-            return {"type": ["object", "null"], "additionalProperties": schema_of(shape.value), **names}
-        case ListOf():
-            return {"type": ["array", "null"], "items": schema_of(shape.item)}
-        case OneOf():
-            return _one_of(shape)
-        case Short():
-            main = shape.form.find(shape.main)
-            return {"anyOf": [schema_of(main.shape if main else Text()), _form(shape.form)]}
-        case AnyOf():
-            return {"anyOf": [schema_of(shape.item), {"type": "array", "items": schema_of(shape.item)}]}
-        case _:
-            return _single(shape)
+    """The schema of a shape. What would be repeated (policies, long lists of words) stands once, under `$defs`."""
+    shared = _Shared()
+    schema = shared.schema(shape)
+    return {**schema, "$defs": shared.definitions} if shared.definitions else schema
 
 
-def _form(form: Form) -> Schema:
-    required = [key.name for key in form.keys if key.required]
-    return {
-        # a key with nothing but comments below it is blank
-        "type": "object" if required else ["object", "null"],
-        "properties": {key.name: {"description": _described(key), **schema_of(key.shape)} for key in form.keys},
-        "additionalProperties": False,
-        **({"required": required} if required else {}),
-    }
+class _Shared:
+    """Builds a schema and keeps its shared parts."""
 
+    def __init__(self) -> None:
+        self.definitions: Schema = {}
+        self._names: dict[Shape, str] = {}
 
-def _one_of(shape: OneOf) -> Schema:
-    properties: Schema = {}
-    for key in shape.keys:
-        value = schema_of(key.shape)
-        properties[key.name] = {
-            "description": _described(key),
-            **({"anyOf": [value, {"type": "null"}]} if key.name in shape.bare else value),
+    def schema(self, shape: Shape) -> Schema:
+        match shape:
+            case Form():
+                return self._form(shape)
+            case MapOf():
+                names: Schema = (
+                    {} if shape.any_key else {"propertyNames": {"pattern": f"^(?:{shape.pattern or '.+'})$"}}
+                )
+                return {"type": ["object", "null"], "additionalProperties": self.schema(shape.value), **names}
+            case ListOf():
+                return {"type": ["array", "null"], "items": self.schema(shape.item)}
+            case OneOf():
+                return self._once(shape)
+            case Word() if len(shape.options) > SHORTEST_SHARED:
+                return self._once(shape)
+            case Short():
+                main = shape.form.find(shape.main)
+                return {"anyOf": [self.schema(main.shape if main else Text()), self._form(shape.form)]}
+            case AnyOf():
+                return {"anyOf": [self.schema(shape.item), {"type": "array", "items": self.schema(shape.item)}]}
+            case _:
+                return _single(shape)
+
+    def _once(self, shape: OneOf | Word) -> Schema:
+        if shape not in self._names:
+            self._names[shape] = f"{shape.of} {len(self._names) + 1}".replace(" ", "_")
+            self.definitions[self._names[shape]] = (
+                self._one_of(shape) if isinstance(shape, OneOf) else {"enum": list(shape.options)}
+            )
+        return {"$ref": f"#/$defs/{self._names[shape]}"}
+
+    def _form(self, form: Form) -> Schema:
+        required = [key.name for key in form.keys if key.required]
+        return {
+            # a key with nothing but comments below it is blank
+            "type": "object" if required else ["object", "null"],
+            "properties": {key.name: {"description": _described(key), **self.schema(key.shape)} for key in form.keys},
+            "additionalProperties": False,
+            **({"required": required} if required else {}),
         }
-    told = {
-        "type": "object",
-        "properties": properties,
-        "additionalProperties": False,
-        "minProperties": 1,
-        "maxProperties": 1,
-    }
-    return {"anyOf": [{"enum": sorted(shape.bare)}, told]}
+
+    def _one_of(self, shape: OneOf) -> Schema:
+        properties: Schema = {}
+        for key in shape.keys:
+            value = self.schema(key.shape)
+            blank_too: Schema = {"anyOf": [value, {"type": "null"}]}
+            properties[key.name] = {"description": _described(key), **(blank_too if key.name in shape.bare else value)}
+        told = {
+            "type": "object",
+            "properties": properties,
+            "additionalProperties": False,
+            "minProperties": 1,
+            "maxProperties": 1,
+        }
+        return {"anyOf": [{"enum": sorted(shape.bare)}, told]}
+
+
+SHORTEST_SHARED: Final = 6
 
 
 def _described(key: Key) -> str:

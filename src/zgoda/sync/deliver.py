@@ -329,10 +329,10 @@ def backoff_s(tries: int, chance: Chance) -> float:
 
 async def _lay(tx: Transaction, setup: Setup, clock: Clock, source: Source, outcomes: list[Outcome]) -> Desk:
     desk = Desk(source.entity.name, clock.now())
-    new_ids = [
-        (source.id, outcome.receipt.id) for outcome in outcomes if outcome.receipt is not None and outcome.receipt.id
-    ]
-    strangers = await lay_links(tx, desk, new_ids)
+    receipts = [outcome.receipt for outcome in outcomes if outcome.receipt is not None]
+    named = [receipt.id for receipt in receipts if receipt.id]
+    named += [receipt.refusal.moved_to for receipt in receipts if receipt.refusal and receipt.refusal.moved_to]
+    strangers = await lay_links(tx, desk, [(source.id, vendor_id) for vendor_id in named])
     await lay_goldens(tx, desk, {*(outcome.parcel.golden_id for outcome in outcomes), *strangers.values()})
     return desk
 

@@ -61,7 +61,7 @@ async def test_consent_travels_in_the_create(desk: Desk, consent: str | None, st
     assert faults == []
     id = await desk.create("members", **row)
     assert desk.member(id)["status"] == status
-    assert [write.op for write in desk.twin.writes()] == ["create"]
+    assert [write.operation for write in desk.twin.writes()] == ["create"]
 
 
 async def test_a_create_never_subscribes_without_consent_nor_overwrites_one(desk: Desk):

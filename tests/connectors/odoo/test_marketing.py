@@ -49,6 +49,20 @@ async def test_an_opt_out_anywhere_is_a_withdrawal(office: Office, desk: Desk, m
     assert ("consent:email:marketing" in (await desk.record("people", person)).evidence) is (place != "person")
 
 
+async def test_many_addresses_at_once_are_looked_up_like_few(office: Office, desk: Desk, mark: str):
+    """Eleven and more are matched in a book of all addresses instead of one search."""
+    addresses = [f"{n}{mark}@people.test" for n in range(14)]
+    loaded = office.admin.call("res.partner", "load", ["name", "email"], [[mark, f"<{a.upper()}>"] for a in addresses])
+    out = {n for n in range(14) if n % 3 == 0}
+    office.admin.call(CONTACT, "load", ["email", "opt_out"], [[a, str(n in out)] for n, a in enumerate(addresses)])
+    rows = await desk.rows("people", *loaded["ids"])
+    assert [row["opted_out"] for row in rows] == [n in out for n in range(14)]
+    writes = [desk.updated("people", id, consent="withdrawn") for id in loaded["ids"]]
+    assert [receipt.refusal for receipt in await desk.write("people", *writes)] == [None] * 14
+    seen = office.admin.call(CONTACT, "search_read", [["email", "in", addresses]], ["opt_out"])
+    assert [contact["opt_out"] for contact in seen] == [True] * 14
+
+
 async def test_a_withdrawal_is_set_in_every_place(office: Office, desk: Desk, mark: str):
     address = f"{mark}@people.test"
     contacts = [office.make(CONTACT, email=f"{mark.upper()}@people.test"), office.make(CONTACT, email=f"A <{address}>")]

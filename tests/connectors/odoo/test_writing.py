@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from zgoda.kit.errors import Attention, NeedsAttention, RefusalKind
@@ -108,6 +109,9 @@ async def test_a_repeated_create_makes_no_second_record(office: Office, desk: De
     (first,) = await desk.write("people", write)
     (second,) = await desk.write("people", write)
     assert first.id == second.id
+    other_hub = desk.created("people", given_name=f"{mark} other")
+    (third,) = await desk.write("people", msgspec.structs.replace(other_hub, key=write.key))
+    assert third.id != first.id
     assert office.admin.call("res.partner", "search_count", [["name", "=", mark]]) == 1
 
 

@@ -50,17 +50,22 @@ def test_a_killed_postmaster_is_replaced_and_no_committed_row_is_lost(folder: Pa
 def test_a_child_that_outlives_its_killed_postmaster_is_ended_before_the_next_start(folder: Path) -> None:
     server = ensure_running(folder)
     run(server, "CREATE TABLE sevens AS SELECT 7 AS n")
-    with psycopg.connect(server.url, autocommit=True) as connection:
-        backend = psutil.Process(connection.info.backend_pid)
-        work = (connection, "DO $$ BEGIN LOOP END LOOP; END $$")
-        endless = threading.Thread(target=ignore_loss, args=work, daemon=True)
-        endless.start()
+    connection = psycopg.connect(server.url, autocommit=True)
+    backend = psutil.Process(connection.info.backend_pid)
+    work = (connection, "DO $$ BEGIN LOOP END LOOP; END $$")
+    endless = threading.Thread(target=ignore_loss, args=work, daemon=True)
+    endless.start()
+    try:
         wait_until(lambda: backend.cpu_times().user > 0.1)
         kill(server.pid)
         assert backend.is_running()
         again = ensure_running(folder)
+        assert is_gone(backend)
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            backend.kill()
         endless.join(10)
-    assert is_gone(backend)
+        connection.close()
     assert run(again, "SELECT n FROM sevens") == 7
     assert len(postmasters_of(folder)) == 1
 

@@ -31,12 +31,14 @@ from zgoda.kit.spec import Receipt, Row, Session, Write
 
 COMPLIANCE = "Member In Compliance State"
 FORGOTTEN = "Forgotten Email Not Subscribed"
+EXISTS = "ERROR_CONTACT_EXISTS"
 KNOWN_ERRORS = (
-    ("compliance state", COMPLIANCE),
-    ("permanently deleted", FORGOTTEN),
-    ("already a list member", "exists"),
+    ("compliance state", COMPLIANCE, "status"),
+    ("permanently deleted", FORGOTTEN, "status"),
+    ("already a list member", EXISTS, "email_address"),
+    ("looks fake or invalid", "invalid address", "email_address"),
 )
-"""Words in a batch's error texts that tell more than its code, which is often just ERROR_GENERIC."""
+"""Words in a batch's error texts, and the code and field they tell: the vendor's own code is often ERROR_GENERIC."""
 
 
 class _Error(msgspec.Struct):
@@ -120,11 +122,12 @@ async def _send_new(session: Session, bodies: dict[str, tuple[Write, Row]]) -> d
             made[address] = _receipt(write, stored[address], body)
         elif address not in errors:
             made[address] = refused(write, RefusalKind.TEMPORARY, "no answer", "the answer leaves this record out")
-        elif (code := _code(errors[address])) == "exists":
-            known.append(write)
         else:
-            fields = (_field(errors[address].field),) if code not in (COMPLIANCE, FORGOTTEN) else ("status",)
-            made[address] = refused(write, RefusalKind.REJECTED, code, "not accepted as a new member", fields=fields)
+            code, fields = _reason(errors[address])
+            if code == EXISTS:
+                known.append(write)
+            else:
+                made[address] = refused(write, RefusalKind.REJECTED, code, "not accepted", fields=fields)
 
     async def look(write: Write) -> Receipt:
         return await _meet(session, write, next(body for one, body in bodies.values() if one is write))
@@ -181,22 +184,31 @@ async def _settled(session: Session, write: Write, answer: Answer, body: Row) ->
 async def _refusal(session: Session, write: Write, answer: Answer) -> Receipt:
     """A refused record, by the title of the problem and the names of the fields; the vendor's words quote values."""
     problem = problem_of(answer)
-    match answer.status, problem.title:
-        case 404, _:
-            return refused(write, RefusalKind.GONE, problem.title, "no such member")
-        case _, "Member Exists":
-            email = write.values.get("email_address")
-            other = await one(session, hash_of(email), (ID,)) if isinstance(email, str) else None
-            moved_to = other[ID] if other else ""
-            return refused(
-                write, RefusalKind.EXISTS, problem.title, "another member has this address", moved_to=moved_to
-            )
-        case _, title if title in (COMPLIANCE, FORGOTTEN):
-            text = "the person has to subscribe again through a form"
-            return refused(write, RefusalKind.REJECTED, title, text, fields=("status",))
-        case _:
-            fields = tuple(_field(trouble.field) for trouble in problem.errors if trouble.field)
-            return refused(write, RefusalKind.REJECTED, problem.title, "not accepted", fields=fields)
+    if answer.status == 404:
+        return refused(write, RefusalKind.GONE, problem.title, "no such member")
+    if problem.title in (COMPLIANCE, FORGOTTEN):
+        text = "the person has to subscribe again through a form"
+        return refused(write, RefusalKind.REJECTED, problem.title, text, fields=("status",))
+    taken = await _taken(session, write)
+    if taken is not None:
+        return taken
+    fields = _fields(*(trouble.field for trouble in problem.errors))
+    return refused(write, RefusalKind.REJECTED, problem.title, "not accepted", fields=fields)
+
+
+async def _taken(session: Session, write: Write) -> Receipt | None:
+    """Whether the new address was refused because another member has it. The title of that problem is not reliable."""
+    email = write.values.get("email_address")
+    if write.op != "update" or not isinstance(email, str):
+        return None
+    other = await one(session, hash_of(email), (ID, "status"))
+    if other is None or other[ID] == write.id:
+        return None
+    fields = ("email_address",)
+    if other.get("status") == "archived":
+        return refused(write, RefusalKind.REJECTED, "archived", "an archived member has this address", fields=fields)
+    text = "another member has this address"
+    return refused(write, RefusalKind.EXISTS, "Member Exists", text, fields=fields, moved_to=other[ID])
 
 
 async def _body_of_new(session: Session, write: Write) -> Row:
@@ -235,18 +247,19 @@ def _address(row: Row) -> str:
     return str(row.get("email_address") or "").strip().lower()
 
 
-def _code(error: _Error) -> str:
-    if error.error_code == "ERROR_CONTACT_EXISTS":
-        return "exists"
+def _reason(error: _Error) -> tuple[str, tuple[str, ...]]:
+    """The code and the fields of one refused record."""
+    if error.error_code == EXISTS:
+        return EXISTS, ()
     text = error.error.lower()
-    for words, code in KNOWN_ERRORS:
+    for words, code, field in KNOWN_ERRORS:
         if words in text:
-            return code
-    return error.error_code if error.error_code.isascii() and len(error.error_code) <= 40 else "refused"
+            return code, (field,)
+    plain = error.error_code.isascii() and len(error.error_code) <= 40
+    return error.error_code if plain else "refused", _fields(error.field)
 
 
-def _field(name: str) -> str:
-    """A merge field is named by its tag alone in errors; anything that is no name is blanked."""
-    if not name.replace("_", "").replace(".", "").isalnum() or len(name) > 60:
-        return ""
-    return f"merge_fields.{name}" if name.isupper() else name
+def _fields(*names: str) -> tuple[str, ...]:
+    """Names as the mapping has them (errors name a merge field by its tag alone); what is no name is left out."""
+    plain = [name for name in names if name.replace("_", "").replace(".", "").isalnum() and len(name) <= 60]
+    return tuple(f"merge_fields.{name}" if name.isupper() else name for name in plain)

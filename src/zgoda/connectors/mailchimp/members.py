@@ -23,7 +23,7 @@ from zgoda.connectors.mailchimp.exchange import (
     member_path,
     side_by_side,
 )
-from zgoda.connectors.mailchimp.walk import PAGE_ROWS, Ask, Place, Sheet, resume, walk, whole, whole_seconds
+from zgoda.connectors.mailchimp.walk import PAGE_ROWS, SECOND, Ask, Place, Sheet, resume, walk, whole, whole_seconds
 from zgoda.kit.convert import Unconvertible, parse_instant
 from zgoda.kit.errors import Temporary
 from zgoda.kit.spec import Lookup, Page, Reading, Removed, Row, Session
@@ -128,6 +128,8 @@ def asking(session: Session, fields: tuple[str, ...], **filters: str) -> Ask:
         marks = [(stamp_of(row), id_of(row)) for row in found.members]
         if any(a[0] > b[0] for a, b in pairwise(marks)):
             raise Temporary(f"{answer.where}: the members are not in the order that was asked for")
+        if marks and (marks[0][0] < since - SECOND or (until is not None and marks[-1][0] > until + SECOND)):
+            raise Temporary(f"{answer.where}: members from outside the time that was asked for")
         if not found.members and offset < found.total_items:
             raise Temporary(f"{answer.where}: an empty page before the end")
         return Sheet(found.members, marks, found.total_items)

@@ -49,7 +49,8 @@ class Sheet(msgspec.Struct, frozen=True):
 
 
 Ask: TypeAlias = Callable[[datetime, datetime | None, int, int], Coroutine[Any, Any, Sheet]]
-"""since, until, offset, count -> Sheet. Raises `Temporary` if the sheet is not sorted or is empty before its end."""
+"""since, until, offset, count -> Sheet. Raises `Temporary` for a sheet that is unsorted, outside the window, or empty
+before its end."""
 
 
 class Place(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -161,6 +162,8 @@ async def _closed_round(ask: Ask, place: Place, until: datetime, count: int, mar
     for offset, sheet in zip(offsets, asked, strict=True):
         if offset > max(0, reach - fall):
             break
+        if sheets and not fall and not _join(sheets[-1], sheet, reach - offset):
+            raise Temporary("two neighbouring pages of members do not join")
         reach = max(reach, offset + len(sheet.rows))
         sheets.append(sheet)
     covered = max(0, reach - fall)
@@ -172,6 +175,12 @@ async def _closed_round(ask: Ask, place: Place, until: datetime, count: int, mar
     else:
         ahead = Place(since=place.since, until=until, covered=covered, left=low)
     return Step(sheets=sheets, place=ahead, margin=2 * fall)
+
+
+def _join(one: Sheet, next: Sheet, overlap: int) -> bool:
+    """Whether the last rows of a page are the first of the next, as they must be when none has left the window."""
+    tail = {id for _, id in one.marks[-overlap:]} if overlap > 0 else set[str]()
+    return tail == {id for _, id in next.marks[:overlap]}
 
 
 def _cursor(place: Place) -> Cursor:

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import msgspec
 
-from zgoda.connectors.odoo.addresses import address_of, by_address
+from zgoda.connectors.odoo.addresses import BOOK_HOLDS_S, address_of, by_address
 from zgoda.connectors.odoo.columns import columns, first_of, optional_columns
 from zgoda.connectors.odoo.records import stand, walk
 from zgoda.connectors.odoo.rpc import call, reach, search_read
@@ -61,7 +61,7 @@ async def withdrawn(session: Session, addresses: set[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     if addresses:
         for place in await places(session):
-            for address, row in await _held(session, place, addresses, refused=True):
+            for address, row in await _held(session, place, addresses, refused=True, held_s=BOOK_HOLDS_S):
                 stamp = row.get((await columns(session, place.model))[place.at].name)
                 found[address] = max(found.get(address, ""), stamp if isinstance(stamp, str) else "")
     return found
@@ -96,7 +96,9 @@ async def changed(session: Session, at: Cursor) -> AsyncIterator[tuple[set[str],
             yield await _addresses(session, place, rows), at
 
 
-async def _held(session: Session, place: Place, addresses: set[str], *, refused: bool) -> list[tuple[str, Row]]:
+async def _held(
+    session: Session, place: Place, addresses: set[str], *, refused: bool, held_s: float = 0.0
+) -> list[tuple[str, Row]]:
     flag = [place.flag, "=", refused]
     at = (await columns(session, place.model))[place.at].name
     if place is _BLACKLIST:
@@ -108,7 +110,7 @@ async def _held(session: Session, place: Place, addresses: set[str], *, refused:
         domain = [["contact_id", "in", sorted(contacts)], flag]
         rows = await search_read(session, place.model, domain, ["contact_id", at]) if contacts else []
         return [(contacts[first_of(row["contact_id"])], row) for row in rows]
-    return await by_address(session, place.model, place.column, addresses, [at], (flag,))
+    return await by_address(session, place.model, place.column, addresses, [at], (flag,), held_s=held_s)
 
 
 async def _contacts(session: Session, addresses: set[str]) -> list[tuple[str, Row]]:

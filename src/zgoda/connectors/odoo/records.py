@@ -154,9 +154,14 @@ async def find(table: Table, session: Session, lookups: list[Lookup]) -> dict[st
 
 
 def external_id(table: Table, draft: Draft) -> str:
-    """The name of the external id of the record a create makes; stable, so a repeated create makes no second one."""
-    said = "|".join(str(draft.values.get(name)) for name in table.same) or draft.write.key
-    return hashlib.blake2b(f"{table.model}|{said}".encode(), digest_size=16).hexdigest()
+    """The name of the external id of the record a create makes; stable, so a repeated create makes no second one.
+
+    The values are part of it: keys are numbers of one hub, and another hub (or this one set up anew) at the same Odoo
+    must not meet its records under them.
+    """
+    said = [draft.values.get(name) for name in table.same] or [draft.write.key, draft.write.values]
+    content = msgspec.json.encode([table.model, said], order="deterministic")
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def number_of(id: str) -> int:

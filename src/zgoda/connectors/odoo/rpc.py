@@ -58,6 +58,9 @@ class Server:
     uid: int = 0
     columns: dict[str, Any] = field(default_factory=dict[str, Any])
     related: dict[tuple[str, int], Row] = field(default_factory=dict[tuple[str, int], Row])
+    books: dict[str, tuple[float, dict[str, list[Row]]]] = field(
+        default_factory=dict[str, tuple[float, dict[str, list[Row]]]]
+    )
 
 
 class Fault(NeedsAttention):

@@ -25,7 +25,7 @@ LANGUAGE: Final = "en"
 SESSION_HOLDS_S: Final = 12 * 3600.0
 """Tryton ends sessions after `session.max_age` (30 days by default); an earlier end shows as a 401."""
 LOGIN_PAUSE_S: Final = 300.0
-"""Failed log-ins count for so long (`session.timeout`), and each further try counts too; Tryton sends no Retry-After."""
+"""Failed log-ins count for so long (`session.timeout`), and each further try counts too; no Retry-After is sent."""
 
 _GONE: Final = re.compile(r"^You are trying to \w+( to)? records? .* that (don't|doesn't) exist", re.S)
 _FORBIDDEN: Final = re.compile(r"^You are not allowed to ")

@@ -9,7 +9,6 @@ import click
 
 COMMANDS: Final[dict[str, str]] = {
     "init": "begin",
-    "connect": "begin",
     "check": "begin",
     "discover": "begin",
     "validate": "begin",
@@ -31,7 +30,6 @@ COMMANDS: Final[dict[str, str]] = {
     "pause": "switch",
     "resume": "switch",
     "kill": "switch",
-    "doctor": "doctor",
     "twin": "twin",
     "demo": "demo",
 }
@@ -68,7 +66,6 @@ class Lazy(click.Group):
 
 SUMMARIES: Final[dict[str, str]] = {
     "init": "write a small commented project folder",
-    "connect": "add a connection to the project",
     "check": "say what the systems let us do",
     "discover": "read a system's fields and propose mappings",
     "validate": "check the project's files",
@@ -90,7 +87,6 @@ SUMMARIES: Final[dict[str, str]] = {
     "pause": "stop a connection",
     "resume": "let a connection go on",
     "kill": "stop all writes at once (and let them go on)",
-    "doctor": "look for what is wrong and say what to do",
     "twin": "start a realistic vendor server",
     "demo": "the whole story on two twins",
 }

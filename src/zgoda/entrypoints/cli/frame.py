@@ -68,13 +68,13 @@ async def _run(function: Callable[..., Awaitable[int | None]], frame: Frame, *ar
     except NeedsAttention as error:
         frame.voice.fail(str(error), error.do)
     except ConnectorError as error:
-        frame.voice.fail(str(error), "try again; `zgoda doctor` looks closer")
+        frame.voice.fail(str(error), "try again; `zgoda status` looks closer")
     except psycopg.OperationalError as error:
-        frame.voice.fail(f"the store does not answer ({type(error).__name__})", "is PostgreSQL running? `zgoda doctor`")
+        frame.voice.fail(f"the store does not answer ({type(error).__name__})", "is PostgreSQL running?")
     except ExceptionGroup as group:
         first = _first(group)
         if isinstance(first, ConnectorError | psycopg.OperationalError):
-            frame.voice.fail(str(first), "`zgoda doctor` looks closer")
+            frame.voice.fail(str(first), "`zgoda status` looks closer")
         raise
 
 

@@ -16,6 +16,17 @@ _SOAP = {
     "currency": "xsd:double", "percent": "xsd:double", "date": "xsd:date", "datetime": "xsd:dateTime",
     "address": "urn:address",
 }  # fmt: skip
+_SAME_FOR_ALL: dict[str, Any] = {
+    **dict.fromkeys((
+        "aiPredictionField", "autoNumber", "cascadeDelete", "caseSensitive", "dependentPicklist", "deprecatedAndHidden",
+        "encrypted", "formulaTreatNullNumberAsZero", "highScaleNumber", "htmlFormatted", "queryByDistance",
+        "restrictedDelete", "searchPrefilterable", "writeRequiresMasterRead",
+    ), False),
+    **dict.fromkeys((
+        "calculatedFormula", "controllerName", "defaultValueFormula", "filteredLookupInfo", "inlineHelpText", "mask",
+        "maskType", "referenceTargetField", "relationshipOrder",
+    )),
+}  # fmt: skip
 _SEEN = {"ETag": '"baf7f695"', "Last-Modified": "Fri, 14 Aug 2020 20:53:02 GMT"}
 
 
@@ -89,41 +100,26 @@ def _outline(spec: ObjectSpec, version: str) -> dict[str, Any]:
 def _field(field: FieldSpec) -> dict[str, Any]:
     text = field.type not in NUMBER_TYPES and field.type not in _SOAP
     long_text = field.type == "textarea" and field.length > 255
+    findable = field.type != "address" and not long_text
     return {
+        **_SAME_FOR_ALL,
         "aggregatable": field.type not in ("boolean", "address") and not long_text,
-        "aiPredictionField": False,
-        "autoNumber": False,
         "byteLength": field.length * 3 if text else field.length,
         "calculated": field.calculated,
-        "calculatedFormula": None,
-        "cascadeDelete": False,
-        "caseSensitive": False,
         "compoundFieldName": "Name" if field.name in ("FirstName", "LastName", "Salutation") else None,
-        "controllerName": None,
         "createable": field.createable,
         "custom": field.custom,
         "defaultValue": False if field.type == "boolean" else None,
-        "defaultValueFormula": None,
         "defaultedOnCreate": field.defaulted,
-        "dependentPicklist": False,
-        "deprecatedAndHidden": False,
         "digits": 8 if field.type == "int" else 0,
         "displayLocationInDecimal": field.name.endswith(("Latitude", "Longitude")),
-        "encrypted": False,
         "externalId": field.external_id,
         "extraTypeInfo": "plaintextarea" if field.type == "textarea" else None,
-        "filterable": field.type != "address" and not long_text,
-        "filteredLookupInfo": None,
-        "formulaTreatNullNumberAsZero": False,
+        "filterable": findable,
         "groupable": text and not long_text,
-        "highScaleNumber": False,
-        "htmlFormatted": False,
         "idLookup": field.id_lookup,
-        "inlineHelpText": None,
         "label": label_of(field.name),
         "length": field.length,
-        "mask": None,
-        "maskType": None,
         "name": field.name,
         "nameField": field.name_field,
         "namePointing": len(field.refers) > 1,
@@ -135,21 +131,15 @@ def _field(field: FieldSpec) -> dict[str, Any]:
         ],
         "polymorphicForeignKey": len(field.refers) > 1,
         "precision": field.precision,
-        "queryByDistance": False,
-        "referenceTargetField": None,
         "referenceTo": list(field.refers),
         "relationshipName": field.relationship,
-        "relationshipOrder": None,
-        "restrictedDelete": False,
         "restrictedPicklist": field.restricted,
         "scale": field.scale,
-        "searchPrefilterable": False,
         "soapType": _SOAP.get(field.type, "xsd:string"),
-        "sortable": field.type != "address" and not long_text,
+        "sortable": findable,
         "type": field.type,
         "unique": field.unique,
         "updateable": field.updateable,
-        "writeRequiresMasterRead": False,
     }
 
 
