@@ -1,24 +1,25 @@
 """A toy system for engine tests: a plain reference model of a vendor, without HTTP.
 
 It holds the truth (every record, every write, in order) and offers the engine a connector like any other. Character:
-polling with stamps of a chosen step, deletes with or without tombstones, merges, rewriting of values, partial success,
-lost answers. It decides nothing for the engine.
+polling with stamps of a chosen step, clocks that are off, webhooks, deletes with or without tombstones, merges and
+conversions, rewriting of values, partial success, cut and lying reads, lost answers. It decides nothing for the engine.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from zgoda.kit.convert import Dialect
-from zgoda.kit.errors import ConnectorError, Refusal, RefusalKind
+from zgoda.kit.errors import ConnectorError, Refusal, RefusalKind, Temporary
 from zgoda.kit.http import Http
 from zgoda.kit.mapping import Map
 from zgoda.kit.pace import Limits
 from zgoda.kit.spec import (
     Connector,
+    Hint,
     Identity,
     Lookup,
     Page,
@@ -36,13 +37,42 @@ Row = dict[str, Any]
 
 
 class Toy:
-    """One system. `edit`, `create`, `delete`, `merge` are people at work in it; `writes` is what the hub did."""
+    """One system. `edit`, `create`, `delete`, `merge`, `convert` are people at work in it; `writes` is what the hub did.
 
-    def __init__(self, name: str, clock: Clock, *, step_s: float = 0.001, tombstones: bool = True) -> None:
+    `step_s` is the resolution of its stamps, `skew_s` how far its clock is off, `offset_h` the zone it spells stamps
+    in. `webhooks` collects what it would tell about every change, its own users' and the hub's alike. `attempts` are
+    all writes that came in, refused ones included. `hidden` ids are left out of full reads (a wrong filter, an outage),
+    `claimed_total` is what a full read says it has (None: the truth), `cut_after` pages a read breaks off. `frozen`
+    streams are immutable. `echo` puts the stored row into receipts.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        clock: Clock,
+        *,
+        step_s: float = 0.001,
+        tombstones: bool = True,
+        dialect: Dialect | None = None,
+        skew_s: float = 0.0,
+        offset_h: float = 0.0,
+        trusted: bool = True,
+    ) -> None:
         self.name = name
         self.clock = clock
         self.step_s = step_s
         self.tombstones = tombstones
+        self.dialect = dialect or Dialect()
+        self.skew_s = skew_s
+        self.offset_h = offset_h
+        self.trusted = trusted
+        self.webhooks: list[tuple[str, Hint]] = []
+        self.attempts: list[Write] = []
+        self.hidden: set[str] = set()
+        self.claimed_total: int | None = None
+        self.cut_after: int | None = None
+        self.frozen: set[str] = set()
+        self.echo = False
         self.rows: dict[str, dict[str, Row]] = {}
         self.graves: dict[str, list[tuple[str, Removed]]] = {}
         self.writes: list[tuple[str, str, str, Row]] = []
@@ -55,7 +85,7 @@ class Toy:
         self.page_size = 50
         self.reads = 0
         self._ids = 0
-        self._tick = 0
+        self._latest = datetime(1970, 1, 1, tzinfo=UTC)
 
     # people -----------------------------------------------------------------------------------------------------
 
@@ -63,20 +93,44 @@ class Toy:
         self._ids += 1
         id = f"{self.name}-{stream}-{self._ids}"
         self.rows.setdefault(stream, {})[id] = {**values, "id": id, "modified": self._stamp()}
+        self._tell(stream, id)
         return id
 
     def edit(self, stream: str, id: str, **values: Any) -> None:
         self.rows[stream][id].update(values, modified=self._stamp())
+        self._tell(stream, id)
+
+    def edit_unstamped(self, stream: str, id: str, **values: Any) -> None:
+        """A formula or a roll-up: the value changes, the stamp does not, and nobody is told."""
+        self.rows[stream][id].update(values)
 
     def delete(self, stream: str, id: str) -> None:
         del self.rows[stream][id]
         if self.tombstones:
             self.graves.setdefault(stream, []).append((self._stamp(), Removed(id=id)))
+        self._tell(stream, id)
+
+    def restore(self, stream: str, row: Row) -> None:
+        """Somebody takes a deleted record out of the bin, under its old id."""
+        self.rows[stream][row["id"]] = {**row, "modified": self._stamp()}
+        self._tell(stream, row["id"])
 
     def merge(self, stream: str, loser: str, winner: str, **values: Any) -> None:
         del self.rows[stream][loser]
-        self.graves.setdefault(stream, []).append((self._stamp(), Removed(id=loser, merged_into=winner)))
+        grave = Removed(id=loser, merged_into=winner)
+        self.graves.setdefault(stream, []).append((self._stamp(), grave))
+        self._tell(stream, loser, grave)
         self.edit(stream, winner, **values)
+
+    def convert(self, stream: str, id: str, into: str, **values: Any) -> str:
+        """A lead becomes a contact: it lives on in another stream under another id."""
+        row = self.row(stream, id)
+        del self.rows[stream][id]
+        new_id = self.create(into, **{**row, **values})
+        grave = Removed(id=id, merged_into=new_id, stream=into)
+        self.graves.setdefault(stream, []).append((self._stamp(), grave))
+        self._tell(stream, id, grave)
+        return new_id
 
     def row(self, stream: str, id: str) -> Row:
         return {k: v for k, v in self.rows[stream][id].items() if k not in ("id", "modified")}
@@ -85,11 +139,14 @@ class Toy:
         rows = self.rows.get(stream, {})
         return [id for id, row in rows.items() if all(row.get(k) == v for k, v in values.items())]
 
+    def _tell(self, stream: str, id: str, grave: Removed | None = None) -> None:
+        self.webhooks.append((stream, Hint(stream=stream, id=id, removed=grave)))
+
     def _stamp(self) -> str:
-        now = self.clock.now()
+        now = self.clock.now() + timedelta(seconds=self.skew_s)
         if self.step_s < 1:
-            self._tick += 1
-            now += timedelta(microseconds=self._tick % 1000)
+            # stamps of one moment still tell what came first
+            now = self._latest = max(now, self._latest + timedelta(microseconds=1))
         else:
             epoch = int(now.timestamp() / self.step_s) * self.step_s
             now = datetime.fromtimestamp(epoch, UTC)
@@ -108,7 +165,7 @@ class Toy:
             check=self._check,
             discover=self._discover,
             limits=lambda settings: Limits(concurrent=4),
-            dialect=Dialect(),
+            dialect=self.dialect,
         )
 
     def _stream(self, name: str, entity: str, maps: tuple[Map, ...]) -> Stream:
@@ -145,7 +202,8 @@ class Toy:
         async def find(session: Session, lookups: list[Lookup]) -> dict[str, str]:
             found: dict[str, str] = {}
             for lookup in lookups:
-                for id in self.find(name, **{k: v for k, v in lookup.values.items() if k == "email"}):
+                known = {k: v for k, v in lookup.values.items() if k in ("email", "name") and v}
+                for id in self.find(name, **known) if known else ():
                     found[lookup.key] = id
             return found
 
@@ -154,6 +212,8 @@ class Toy:
             entity=entity,
             mapping=maps,
             modified="modified",
+            trusted_stamp=self.trusted,
+            immutable=name in self.frozen,
             can=frozenset({"create", "update", "delete"}),
             batch=20,
             read_all=read_all,
@@ -168,27 +228,37 @@ class Toy:
         self._check_reads()
         start = self._stamp()
         rows = sorted(self.rows.get(stream, {}).values(), key=lambda row: (row["modified"], row["id"]))
-        rows = [row for row in rows if row["modified"] >= since]
+        rows = [row for row in rows if row["modified"] >= since and (since or row["id"] not in self.hidden)]
         shown = [self._shown(row, reading) for row in rows]
         pages = [shown[i : i + self.page_size] for i in range(0, len(shown), self.page_size)] or [[]]
+        total = len(shown) if self.claimed_total is None else self.claimed_total
         for number, page in enumerate(pages):
+            if self.cut_after is not None and number >= self.cut_after:
+                raise Temporary("the line was cut")
             self.reads += 1
             last = number == len(pages) - 1
-            stamp = (start if not since else max([r["modified"] for r in page], default=since)) if last else since
-            yield Page(rows=page, cursor={"stamp": stamp or since}, total=len(shown) if not since else None)
+            newest = max([row["modified"] for row in rows], default=since)
+            stamp = (newest if since else start) if last else since
+            yield Page(rows=page, cursor={"stamp": stamp}, total=None if since else total)
 
     def _check_reads(self) -> None:
         if self.fail_reads is not None:
             raise self.fail_reads
 
     def _shown(self, row: Row, reading: Reading) -> Row:
-        return {name: row.get(name) for name in (*reading.fields, "id", "modified")}
+        shown = {name: row.get(name) for name in (*reading.fields, "id", "modified")}
+        if self.offset_h:
+            zone = timezone(timedelta(hours=self.offset_h))
+            shown["modified"] = datetime.fromisoformat(row["modified"]).astimezone(zone).isoformat()
+        return shown
 
     def _write(self, stream: str, write: Write) -> Receipt:
+        self.attempts.append(write)
         refusal = self.refuse(write)
         rows = self.rows.setdefault(stream, {})
         if refusal is None and write.op != "create" and write.id not in rows:
-            refusal = Refusal(kind=RefusalKind.GONE, code="GONE")
+            moved = [grave.merged_into for _, grave in self.graves.get(stream, []) if grave.id == write.id]
+            refusal = Refusal(kind=RefusalKind.GONE, code="GONE", moved_to=moved[0] if moved else "")
         if refusal is not None:
             return Receipt(key=write.key, id=write.id, refusal=refusal)
         self.writes.append((stream, write.op, write.id, dict(write.values)))
@@ -199,9 +269,12 @@ class Toy:
             name: self.rewrite(name, value) for name, value in write.values.items() if name not in self.drop_fields
         }
         if write.op == "create":
-            return Receipt(key=write.key, id=self.create(stream, **values))
+            return self._receipt(stream, write.key, self.create(stream, **values))
         self.edit(stream, write.id, **values)
-        return Receipt(key=write.key, id=write.id)
+        return self._receipt(stream, write.key, write.id)
+
+    def _receipt(self, stream: str, key: str, id: str) -> Receipt:
+        return Receipt(key=key, id=id, stored=dict(self.rows[stream][id]) if self.echo else None)
 
     async def _open(self, http: Http, settings: Any, clock: Clock) -> Session:
         return Session(http=http, settings=settings, clock=clock)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, LiteralString, cast
 
 from tests.engine.toy import Toy
 from zgoda.db.database import Pool
@@ -12,10 +12,11 @@ from zgoda.identity.match import DEFAULT_RULES, IdentityRules
 from zgoda.kit.connection import open_connection
 from zgoda.kit.mapping import Map, field_of
 from zgoda.kit.mapping import Mapping as FieldMapping
-from zgoda.kit.spec import Connector
-from zgoda.model.clock import Clock, SeededChance
+from zgoda.kit.spec import Connector, Hint
+from zgoda.model.clock import Clock, FakeClock, SeededChance
 from zgoda.model.entities import ENTITIES, FieldType
-from zgoda.sync.cycle import Hub
+from zgoda.sync.cycle import Cycle, Hub, run_cycle
+from zgoda.sync.intake import take_hints
 from zgoda.sync.merge import FieldRule
 from zgoda.sync.policy import MostRecent, Policy, Union
 from zgoda.sync.setup import Brakes, Setup, Source, parents_first
@@ -37,9 +38,48 @@ PERSON = (
     ),
 )
 
-COMPANY = (Map(vendor="name", field="name"), Map(vendor="domain", field="domain"))
+COMPANY = (
+    Map(vendor="name", field="name"),
+    Map(vendor="domain", field="domain"),
+    Map(vendor="tax", field="tax_id"),
+)
 
 EMPLOYEE = (*PERSON, Map(vendor="company_id", field="works_for", refers_to=("companies",)))
+
+LIST = (Map(vendor="name", field="name"),)
+
+MEMBER = (
+    Map(vendor="person_id", field="person", refers_to=("people",)),
+    Map(vendor="list_id", field="list", refers_to=("lists",)),
+    Map(vendor="status", field="status"),
+)
+
+ACTIVITY = (
+    Map(vendor="person_id", field="person", refers_to=("people",)),
+    Map(vendor="kind", field="kind"),
+    Map(vendor="at", field="occurred_at"),
+    Map(vendor="subject", field="subject"),
+)
+
+SUBSCRIBER = (
+    *(row for row in PERSON if row.field != "consent:email:marketing"),
+    Map(
+        vendor="subscribed",
+        field="consent:email:marketing",
+        values=(("yes", "granted"), ("no", "withdrawn"), ("never asked", "unknown")),
+        otherwise="hold",
+        evidence="subscribed_at",
+    ),
+)
+"""People of a system that keeps opt-ins with their evidence."""
+
+LISTS = (("lists", "list", LIST), ("members", "membership", MEMBER))
+"""Streams for `more`: lists and who is in them."""
+
+ACTIVITIES = (("activities", "interaction", ACTIVITY),)
+
+Kind = tuple[str, str, tuple[Map, ...]]
+"""A stream: its name, its entity, its mapping."""
 
 
 @asynccontextmanager
@@ -54,20 +94,33 @@ async def hub_of(
     order: tuple[str, ...] = (),
     merge_window_s: float = 0.0,
     brakes: Brakes | None = None,
+    identity: Mapping[str, IdentityRules] | None = None,
+    more: tuple[Kind, ...] = (),
+    approved: bool = True,
+    seed: int = 1,
     **rules: Any,
 ) -> AsyncIterator[Hub]:
-    """A hub that syncs people (and companies) between toys. `rules` go to every people source; `rules["a"]`-style
-    per-system rules are given as `per={"a": {...}}`."""
+    """A hub that syncs people (and companies, and `more` streams) between toys.
+
+    `rules` go to every source; rules of one system are given as `per={"crm": {...}}`, of one stream as
+    `per={"crm/people": {...}}`. There, `maps` replaces the mapping of people, and `kinds` all streams of a system.
+    """
     per: Mapping[str, Mapping[str, Any]] = rules.pop("per", {})
-    kinds = [("companies", "organization", COMPANY)] if companies else []
+    kinds: list[Kind] = [("companies", "organization", COMPANY)] if companies else []
     kinds.append(("people", "person", EMPLOYEE if companies and people is PERSON else people))
+    kinds += more
     connectors = {
-        name: toy.connector(*[(s, e, _maps(name, s, m, per)) for s, e, m in kinds]) for name, toy in toys.items()
+        name: toy.connector(*[(s, e, _maps(name, s, m, per)) for s, e, m in per.get(name, {}).get("kinds", kinds)])
+        for name, toy in toys.items()
     }
-    ids = await source_ids(pool, connectors)
+    ids = await source_ids(pool, connectors, approved=approved)
     sources = {
         ids[(name, stream.name)]: _source(
-            ids[(name, stream.name)], name, connector, stream.name, {**rules, **per.get(name, {})}
+            ids[(name, stream.name)],
+            name,
+            connector,
+            stream.name,
+            {**rules, **per.get(name, {}), **per.get(f"{name}/{stream.name}", {})},
         )
         for name, connector in connectors.items()
         for stream in connector.streams  # pyright: ignore[reportGeneralTypeIssues]
@@ -76,7 +129,7 @@ async def hub_of(
         sources=sources,
         entities=parents_first({e: ENTITIES[e] for e in {s.entity.name for s in sources.values()}}),
         fields=field_rules(sources, policies or {}),
-        identity={e: DEFAULT_RULES.get(e, IdentityRules()) for e in ENTITIES},
+        identity={e: DEFAULT_RULES.get(e, IdentityRules()) for e in ENTITIES} | dict(identity or {}),
         order=order or tuple(toys),
         brakes=brakes or Brakes(),
         merge_window_s=merge_window_s,
@@ -88,7 +141,7 @@ async def hub_of(
             )
             for name, connector in connectors.items()
         }
-        yield Hub(db=pool, setup=setup, clock=clock, chance=SeededChance(1), connections=connections)
+        yield Hub(db=pool, setup=setup, clock=clock, chance=SeededChance(seed), connections=connections)
 
 
 def _maps(name: str, stream: str, maps: tuple[Map, ...], per: Mapping[str, Mapping[str, Any]]) -> tuple[Map, ...]:
@@ -98,7 +151,7 @@ def _maps(name: str, stream: str, maps: tuple[Map, ...], per: Mapping[str, Mappi
 def _source(id: int, name: str, connector: Connector, stream_name: str, rules: Mapping[str, Any]) -> Source:
     stream = next(s for s in connector.streams if s.name == stream_name)  # pyright: ignore[reportGeneralTypeIssues]
     entity = ENTITIES[stream.entity]
-    chosen = {key: value for key, value in rules.items() if key != "maps"}
+    chosen = {key: value for key, value in rules.items() if key not in ("maps", "kinds")}
     may = chosen.pop("may", frozenset({"create", "update", "delete"}))
     return Source(
         id=id,
@@ -122,7 +175,9 @@ def field_rules(sources: Mapping[int, Source], policies: Mapping[str, Policy]) -
     return found
 
 
-async def source_ids(pool: Pool, connectors: Mapping[str, Connector]) -> dict[tuple[str, str], int]:
+async def source_ids(
+    pool: Pool, connectors: Mapping[str, Connector], *, approved: bool = True
+) -> dict[tuple[str, str], int]:
     async with pool.transaction() as tx:
         for name, connector in connectors.items():
             for stream in connector.streams:  # pyright: ignore[reportGeneralTypeIssues]
@@ -131,8 +186,58 @@ async def source_ids(pool: Pool, connectors: Mapping[str, Connector]) -> dict[tu
                     {"c": name, "s": stream.name, "e": stream.entity},
                 )
             await tx.run(
-                "INSERT INTO connection_state (connection, approved_at) VALUES (%(c)s, now()) ON CONFLICT DO NOTHING",
-                {"c": name},
+                "INSERT INTO connection_state (connection, approved_at) "
+                "VALUES (%(c)s, CASE WHEN %(approved)s THEN now() END) ON CONFLICT DO NOTHING",
+                {"c": name, "approved": approved},
             )
         rows = await tx.rows("SELECT connection, stream, id FROM source")
     return {(c, s): id for c, s, id in rows}
+
+
+async def calm(hub: Hub, clock: FakeClock, rounds: int = 3, *, step_s: float = 60.0, full: bool = False) -> list[Cycle]:
+    """Let time pass and the hub work, some rounds long."""
+    cycles: list[Cycle] = []
+    for _ in range(rounds):
+        clock.advance(step_s)
+        cycles.append(await run_cycle(hub, full=full, run=None))
+    return cycles
+
+
+async def tell(hub: Hub, toys: Mapping[str, Toy], *, keep: Callable[[int], bool] = lambda number: True) -> int:
+    """Hand the hub the webhooks its systems have sent since the last time (those that `keep` lets through)."""
+    hints: list[tuple[Source, Hint]] = []
+    for name, toy in toys.items():
+        for number, (stream, hint) in enumerate(toy.webhooks):
+            source = hub.setup.find(name, stream)
+            if source is not None and keep(number):
+                hints.append((source, hint))
+        toy.webhooks.clear()
+    await take_hints(hub.db, hub.clock, hints)
+    return len(hints)
+
+
+async def rows(pool: Pool, sql: str, **params: Any) -> list[tuple[Any, ...]]:
+    """What the database says."""
+    async with pool.report() as tx:
+        return await tx.rows(cast("LiteralString", sql), params)
+
+
+async def states(pool: Pool, hub: Hub, connection: str, stream: str = "people") -> dict[int, tuple[str, str]]:
+    """Golden id -> (state, reason) in one stream; fails if a record has two states there."""
+    source = hub.setup.find(connection, stream)
+    assert source is not None
+    found = await rows(pool, "SELECT golden_id, state, reason FROM record_state WHERE source = %(s)s", s=source.id)
+    assert len({golden_id for golden_id, _, _ in found}) == len(found), "a record has two states"
+    return {golden_id: (state, reason or "") for golden_id, state, reason in found}
+
+
+def ops(toy: Toy, stream: str = "people") -> list[str]:
+    """What the hub did in one stream of a system, in order."""
+    return [op for there, op, _, _ in toy.writes if there == stream]
+
+
+def only(toy: Toy, stream: str = "people", **values: Any) -> str:
+    """The id of the one record that has these values."""
+    found = toy.find(stream, **values)
+    assert len(found) == 1, f"{len(found)} records of {toy.name}/{stream} have {values}"
+    return found[0]

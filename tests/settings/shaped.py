@@ -25,6 +25,7 @@ from zgoda.settings.shapes import (
     Word,
 )
 
+ASCII = st.characters(min_codepoint=32, max_codepoint=126)
 WORDS = st.text(alphabet="abcxyz_09 é", min_size=1, max_size=8).filter(lambda text: text.strip() == text)
 
 
@@ -33,7 +34,7 @@ def fitting(shape: Shape, depth: int = 0) -> st.SearchStrategy[Any]:
         case Form():
             return _form(shape, depth)
         case MapOf():
-            keys = st.from_regex(f"^(?:{shape.pattern or '[a-z]+'})$", fullmatch=True)
+            keys = st.from_regex(f"(?:{shape.pattern or '[a-z]+'})", fullmatch=True, alphabet=ASCII)
             return st.dictionaries(keys, fitting(shape.value, depth + 1), max_size=2)
         case ListOf() | AnyOf():
             items = st.lists(fitting(shape.item, depth + 1), max_size=2)
@@ -79,6 +80,6 @@ def _single(shape: Shape) -> st.SearchStrategy[Any]:
             kinds = {"text": WORDS, "number": st.integers(-5, 5), "boolean": st.booleans(), "blank": st.none()}
             return st.one_of([kinds[kind] for kind in sorted(shape.kinds)])
         case Text():
-            return st.from_regex(f"^(?:{shape.pattern})$", fullmatch=True) if shape.pattern else WORDS
+            return st.from_regex(f"(?:{shape.pattern})", fullmatch=True, alphabet=ASCII) if shape.pattern else WORDS
         case _:
             raise AssertionError(shape)

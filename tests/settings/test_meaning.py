@@ -229,7 +229,7 @@ def test_rows_that_keep_meaning_are_taken(tmp_path: Path, row: str) -> None:
         ("contacts: {only: true}\n", "1:11: no row says what the fields of crm/contacts mean"),
         (
             "contacts: {fields: {email: E}}\n",
-            "1:20: a list is expected, found a mapping (for example - {field: given_na",
+            "1:20: a list is expected, found a mapping (for example [{field: given_na",
         ),
         ("contacts: [email]\n", "1:11: a mapping is expected (the mapping of contacts), found a list"),
         ("contacts: {filter: email}\n", "1:20: a filter must say true or false (for example country =="),

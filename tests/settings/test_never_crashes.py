@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from tests.settings.folders import GOOD, faults, write
-from tests.settings.shaped import fitting
-from tests.settings.test_schemas import SHAPES
+from tests.settings.test_schemas import FITTING
 from tests.settings.vendors import BIGCRM, NEWSY
 
 FILES = (
@@ -49,19 +48,19 @@ def check(files: dict[str, str | bytes]) -> None:
             assert len(line) < 600, line
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(file=st.sampled_from(FILES), raw=st.binary(max_size=200))
 def test_any_bytes(file: str, raw: bytes) -> None:
     check({file: raw})
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(file=st.sampled_from(FILES), text=st.text(alphabet="abe:-?[]{},&*!|>'\"%@#$ \n\t~01<\\é\u2028", max_size=80))
 def test_any_text_that_looks_like_yaml(file: str, text: str) -> None:
     check({file: text})
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_yaml(data: st.DataObject) -> None:
     """Random trees with the project's own words in the wrong places."""
@@ -73,15 +72,15 @@ def test_any_yaml(data: st.DataObject) -> None:
     check({data.draw(st.sampled_from(FILES)): _yaml(data.draw(tree))})
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_files_that_fit_their_shape(data: st.DataObject) -> None:
     """Right words, meaningless content: filters that do not compile, fields that do not exist, rows that clash."""
     file = data.draw(st.sampled_from(sorted(OF_SHAPE)))
-    check({file: _yaml(data.draw(fitting(SHAPES[OF_SHAPE[file]])))})
+    check({file: _yaml(data.draw(FITTING[OF_SHAPE[file]]))})
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_good_files_with_a_slip(data: st.DataObject) -> None:
     """A character typed, deleted or doubled, a line moved or lost."""

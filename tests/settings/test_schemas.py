@@ -39,6 +39,8 @@ SHAPES: dict[str, Form] = {
     "identity": identity_shape(ENTITIES),
     "consent": CONSENT_SHAPE,
 }
+VALIDATORS = {name: jsonschema.Draft202012Validator(schema_of(shape)) for name, shape in SHAPES.items()}
+FITTING = {name: fitting(shape) for name, shape in SHAPES.items()}
 
 
 def loader_takes(data: Any, shape: Shape) -> bool:
@@ -61,26 +63,26 @@ def test_all_schemas_are_valid_schemas(connectors: Any) -> None:
 
 
 @pytest.mark.parametrize("name", SHAPES)
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_what_fits_is_taken_by_both(name: str, data: st.DataObject) -> None:
-    value = data.draw(fitting(SHAPES[name]))
+    value = data.draw(FITTING[name])
     if value:
         assert loader_takes(value, SHAPES[name]), value
-    jsonschema.validate(value, schema_of(SHAPES[name]))
+    VALIDATORS[name].validate(value)
 
 
 JUNK = st.sampled_from([{"no_such_key": 1}, [["x"]], "no such word", -7, 3.5, {"a": {"b": {"c": []}}}, "${nope}"])
 
 
 @pytest.mark.parametrize("name", SHAPES)
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_the_schema_is_never_stricter_than_the_loader(name: str, data: st.DataObject) -> None:
     """Whatever is damaged: what the loader's shapes take, the editor must not underline."""
-    value = _damaged(data.draw(fitting(SHAPES[name])), data)
+    value = _damaged(data.draw(FITTING[name]), data)
     if value and loader_takes(value, SHAPES[name]):
-        jsonschema.validate(value, schema_of(SHAPES[name]))
+        VALIDATORS[name].validate(value)
 
 
 def _damaged(value: Any, data: st.DataObject) -> Any:
@@ -113,13 +115,15 @@ def _damaged(value: Any, data: st.DataObject) -> Any:
 def test_what_is_wrong_is_wrong_for_both(file: str, value: Any) -> None:
     assert not loader_takes(value, SHAPES[file])
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(value, schema_of(SHAPES[file]))
+        VALIDATORS[file].validate(value)
 
 
 def test_every_example_is_right() -> None:
     """Hints and the files of `init` quote them."""
     checked = 0
-    for shape in SHAPES.values():
+    # examples name connections, so those are left open here
+    anybodys = {**SHAPES, "zgoda": root_shape(()), "policies": policies_shape(ENTITIES, ())}
+    for shape in anybodys.values():
         for key in _keys(shape):
             text = example_of(key)
             if "…" in text or isinstance(key.shape, Form | OneOf | Short | AnyOf | MapOf):
@@ -129,9 +133,7 @@ def test_every_example_is_right() -> None:
             assert block is not None, text
             form = Form(of="it", keys=(key,))
             conform(block, form, faults)
-            problems = str(getattr(faults, "_found", ""))
-            # lists of connections name examples, which are not those of this test
-            assert len(faults) == 0 or "there is no connection" in problems, (text, problems)
+            assert len(faults) == 0, text
             checked += 1
     assert checked > 40
 

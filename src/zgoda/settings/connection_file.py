@@ -10,6 +10,7 @@ import msgspec
 
 from zgoda.kit.spec import Connector, Setting, Stream
 from zgoda.settings.conformity import conform
+from zgoda.settings.document import plain_value
 from zgoda.settings.faults import Faults, Mark
 from zgoda.settings.nodes import Block, Listing, Node, Scalar
 from zgoda.settings.project import Role
@@ -132,6 +133,8 @@ def _setting_shape(setting: Setting) -> Shape:
     if setting.secret:
         return Secret(example=f"${{env:{setting.name.upper()}}}")
     example = setting.example or ("" if setting.default is None else str(setting.default))
+    if isinstance(setting.default, str) and not isinstance(plain_value(example), str):
+        example = f'"{example}"'
     match setting.default:
         case bool():
             return Plain(kinds=frozenset({"boolean"}), example="true")

@@ -179,7 +179,7 @@ class _Builder:
             self._faults.add(mark, "half of a surrogate pair is no character")
             text = ""
         plain = event.style is None and event.tag is None
-        return Scalar(mark=mark, value=_resolved(text) if plain else text, origin=self._origin(event, mark))
+        return Scalar(mark=mark, value=plain_value(text) if plain else text, origin=self._origin(event, mark))
 
     def _origin(self, event: Any, mark: Mark) -> Mark | None:
         if event.style == "|":
@@ -195,7 +195,7 @@ class _Builder:
         return Mark(file=self._name, line=event.start_mark.line + 1, column=event.start_mark.column + 1)
 
 
-def _resolved(text: str) -> Plain:
+def plain_value(text: str) -> Plain:
     """YAML 1.2's core schema, decimal notation only. Numbers too large to be exact stay text."""
     if text in ("", "~", "null", "Null", "NULL"):
         return None

@@ -264,7 +264,7 @@ class _Stage:
             said=said,
             holds=holds,
             in_words=self._in_words(holds, said, bool(known)),
-            rule=rules[-1] if rules else "nothing to decide",
+            rule=rules[-1] if rules else "nothing changed" if known else "the first word stands",
             told=self._told(golden, links),
             waits=any(dispute.open for dispute in disputes),
         )

@@ -65,7 +65,7 @@ def _rules_shape(entity: Entity) -> Form:
                             ),
                         ),
                     ),
-                    example="- fields: {email: email}",
+                    example="[{fields: {email: email}}]",
                 ),
                 meaning="Rules, strongest first; the first that finds anybody decides. Replaces the built-in rules",
             ),

@@ -92,7 +92,7 @@ ROW_KEYS: Final = (
     ),
     Key(
         name="write",
-        shape=Text(of="an expression", example="value == null ? null : value + ' '"),
+        shape=Text(of="an expression", example="'value == null ? null : value + \" \"'"),
         meaning="CEL over value, our value, for what is sent",
     ),
 )
@@ -190,7 +190,7 @@ def _stream_shape(name: str, entity: str, entities: Mapping[str, Entity], fields
                             *ROW_KEYS,
                         ),
                     ),
-                    example="- {field: given_name, vendor: FirstName}",
+                    example="[{field: given_name, vendor: FirstName}]",
                 ),
                 meaning="Rows that change or add to the connector's table",
             ),

@@ -136,7 +136,7 @@ def policy_shape(connections: tuple[str, ...]) -> OneOf:
             _word("ask", "A person decides contested values; until then both sides keep their own"),
             Key(
                 name="expression",
-                shape=Text(of="an expression", example='offered_by == "crm" ? offered : held'),
+                shape=Text(of="an expression", example="'offered_by == \"crm\" ? offered : held'"),
                 meaning="CEL over held, offered, base, held_by, offered_by, held_at, offered_at (seconds), contested",
             ),
         ),

@@ -132,6 +132,7 @@ _IDENTITY: Final = f"""\
 # By which values a new record is recognised as one we know. Without this file the built-in rules hold:
 # people by e-mail, or by telephone and name; organisations by tax number, domain, or name and town.
 
+# People; other entities have the same keys
 person:
   # A person nothing identifies: hold (wait for somebody to look) or create (in the other systems, too)
   unkeyed: hold

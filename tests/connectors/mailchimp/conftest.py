@@ -56,7 +56,7 @@ class Desk:
         assert sorted(r.key for r in receipts) == sorted(w.key for w in writes)
         return {r.key: r for r in receipts}
 
-    async def create(self, name: str, **values: Any) -> str:
+    async def create(self, name: str, /, **values: Any) -> str:
         """A record made through the connector; its id."""
         receipt = (await self.write(name, Write(key="new", op="create", values=values)))["new"]
         assert receipt.refusal is None, receipt

@@ -106,7 +106,15 @@ async def test_a_password_changed_meanwhile_needs_a_person(office: Office, opene
 
 @pytest.mark.parametrize(
     "missing",
-    [{"api_key": ""}, {"database": ""}, {"login": None}, {"api_key": 7}, {"protocol": "soap"}, {"name_order": "x"}],
+    [
+        {"api_key": ""},
+        {"database": ""},
+        {"login": None},
+        {"api_key": 7},
+        {"protocol": "soap"},
+        {"name_order": "x"},
+        {"overlap_s": "x"},
+    ],
 )
 async def test_settings_that_cannot_work_are_named(office: Office, opener: Opener, missing: dict[str, Any]):
     with pytest.raises(NeedsAttention) as raised:

@@ -41,6 +41,14 @@ def test_any_path_works(tmp_path: Path, name: str) -> None:
     assert found.url == server.url
 
 
+def test_a_comma_in_a_short_path_does_not_make_two_hosts_of_it(new_open_folder: Path) -> None:
+    data = new_open_folder.with_name("a, b")
+    server = ensure_running(data)
+    assert run(server, "SHOW unix_socket_directories") == "../socket"
+    assert find_running(data) == server
+    server.stop()
+
+
 def test_a_folder_for_links_that_others_may_enter_is_refused(
     stopped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,7 +47,11 @@ def test_a_killed_postmaster_is_replaced_and_no_committed_row_is_lost(folder: Pa
     assert run(again, "SELECT count(*) FROM rows_kept") == 100
 
 
-def test_a_child_that_outlives_its_killed_postmaster_is_ended_before_the_next_start(folder: Path) -> None:
+def test_a_child_that_outlives_its_killed_postmaster_is_ended_before_the_next_start(
+    folder: Path, own_folder: Path
+) -> None:
+    """Even if the postmaster's process id has meanwhile gone to another server of the same account."""
+    bystander = ensure_running(own_folder)
     server = ensure_running(folder)
     run(server, "CREATE TABLE sevens AS SELECT 7 AS n")
     connection = psycopg.connect(server.url, autocommit=True)
@@ -59,6 +63,8 @@ def test_a_child_that_outlives_its_killed_postmaster_is_ended_before_the_next_st
         wait_until(lambda: backend.cpu_times().user > 0.1)
         kill(server.pid)
         assert backend.is_running()
+        pid_file = folder / "cluster" / "postmaster.pid"
+        pid_file.write_text(pid_file.read_text().replace(str(server.pid), str(bystander.pid), 1))
         again = ensure_running(folder)
         assert is_gone(backend)
     finally:
@@ -66,8 +72,11 @@ def test_a_child_that_outlives_its_killed_postmaster_is_ended_before_the_next_st
             backend.kill()
         endless.join(10)
         connection.close()
+    assert again.pid not in (server.pid, bystander.pid)
     assert run(again, "SELECT n FROM sevens") == 7
     assert len(postmasters_of(folder)) == 1
+    assert run(bystander, "SELECT 1") == 1
+    assert find_running(own_folder) == bystander
 
 
 def test_stopping_in_the_middle_of_a_recovery_does_not_hang(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

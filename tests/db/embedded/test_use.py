@@ -190,8 +190,9 @@ def test_the_log_holds_no_statement_and_no_value(own_folder: Path) -> None:
         with pytest.raises(psycopg.OperationalError):
             connection.execute(f"SELECT '{secret}', pg_terminate_backend({backend})")
         with psycopg.connect(server.url, autocommit=True) as doomed, contextlib.suppress(psycopg.Error):
-            os.kill(doomed.info.backend_pid, signal.SIGKILL)
             doomed.execute(f"SELECT '{secret}'")
+            os.kill(doomed.info.backend_pid, signal.SIGKILL)
+            doomed.execute("SELECT 1")
     wait_until(lambda: "ready to accept connections" in logs_of(own_folder).rpartition("terminated by signal 9")[2])
     stop(own_folder)
     assert "was terminated by signal 9" in logs_of(own_folder), "the log should tell of crashes"

@@ -162,7 +162,7 @@ async def _closed_round(ask: Ask, place: Place, until: datetime, count: int, mar
     for offset, sheet in zip(offsets, asked, strict=True):
         if offset > max(0, reach - fall):
             break
-        if sheets and not fall and not _join(sheets[-1], sheet, reach - offset):
+        if sheets and not fall and place.again is None and not _join(sheets[-1], sheet, reach - offset):
             raise Temporary("two neighbouring pages of members do not join")
         reach = max(reach, offset + len(sheet.rows))
         sheets.append(sheet)
@@ -178,7 +178,8 @@ async def _closed_round(ask: Ask, place: Place, until: datetime, count: int, mar
 
 
 def _join(one: Sheet, next: Sheet, overlap: int) -> bool:
-    """Whether the last rows of a page are the first of the next, as they must be when none has left the window."""
+    """Whether the last rows of a page are the first of the next, as they must be in a window of the past that no
+    row has left."""
     tail = {id for _, id in one.marks[-overlap:]} if overlap > 0 else set[str]()
     return tail == {id for _, id in next.marks[:overlap]}
 

@@ -33,6 +33,10 @@ async def open_session(http: Http, settings: Any, clock: Clock) -> Session:
     for name, choices in _CHOICES.items():
         if settings.get(name, choices[0]) not in choices:
             raise NeedsAttention(Attention.SETTINGS, f"`{name}` must be one of {', '.join(choices)}")
+    for name in ("overlap_s", "calls_per_s", "concurrent"):
+        number = settings.get(name)
+        if number is not None and (isinstance(number, bool) or not isinstance(number, int | float) or number < 0):
+            raise NeedsAttention(Attention.SETTINGS, f"`{name}` must be a number")
     key, database = settings.get("api_key"), settings.get("database")
     if settings.get("protocol", "auto") != "jsonrpc" and isinstance(key, str):
         headers = {"Authorization": f"bearer {key}"}
@@ -147,5 +151,6 @@ CONNECTOR: Final = Connector(
     check=check,
     discover=discover,
     limits=limits,
+    scopes=("Contact Creation", "Sales / User: All Documents", "Email Marketing / User"),
     dialect=Dialect(blank=(None, "", False), write_blank=False, instant="odoo"),
 )

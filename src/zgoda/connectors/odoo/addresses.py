@@ -17,7 +17,8 @@ _CHUNK: Final = 500
 _FEW: Final = 10
 _BOOK_PAGE: Final = 10_000
 BOOK_HOLDS_S: Final = 60.0
-"""How long readers may use a book. Well within the overlap of reads, so a change missed here is met again there."""
+"""How long the pages of one read may share a book; every read starts without. What changes meanwhile is a change that
+the next read meets, because that one starts where this one began."""
 
 
 def address_of(text: Any) -> str:

@@ -24,7 +24,8 @@ OLDER_COLUMNS: Final = {
     "mailing.subscription": {"opt_out_datetime": "unsubscription_date"},
     "crm.lead": {"expected_revenue": "planned_revenue"},
 }
-"""Model -> today's column -> what it was called where today's does not exist."""
+"""Model -> today's column -> what it was called before. Where both exist the older one is meant: Odoo 12 and 13 have an
+`expected_revenue` too, but it is the prorated one."""
 
 STEADY: Final = frozenset({"res.country", "res.country.state", "res.currency", "res.partner.title"})
 """Related models remembered for the whole session; others are asked for again with every page."""
@@ -75,7 +76,7 @@ async def optional_columns(session: Session, model: str) -> dict[str, Column]:
         table = cast("dict[str, Any]", raw)
         found = {name: _column(name, cast("Row", about)) for name, about in table.items() if isinstance(about, dict)}
         for today, older in OLDER_COLUMNS.get(model, {}).items():
-            if today not in found and older in found:
+            if older in found:
                 found[today] = found[older]
         server.columns[model] = found
     return server.columns[model]

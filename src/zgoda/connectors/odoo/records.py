@@ -19,7 +19,7 @@ import msgspec
 
 from zgoda.connectors.odoo.columns import X_TO_MANY, Column, columns, related
 from zgoda.connectors.odoo.markup import to_text
-from zgoda.connectors.odoo.rpc import Fault, call, search_read
+from zgoda.connectors.odoo.rpc import Fault, call, reach, search_read
 from zgoda.kit.convert import Unconvertible, parse_instant
 from zgoda.kit.errors import Refusal, Temporary
 from zgoda.kit.spec import Cursor, Lookup, Page, Reading, Removed, Row, Session, Write
@@ -92,6 +92,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
 async def read(table: Table, session: Session, reading: Reading, *, whole: bool = False) -> AsyncIterator[Page]:
     """All records (`whole`, or no cursor yet) or those changed since the cursor, in pages."""
+    (await reach(session)).books.clear()
     at = dict(reading.cursor or {})
     total = await count(table, session) if whole and not table.sifted else None
     others = [yields for field, yields in table.elsewhere.items() if field in reading.fields]
@@ -115,6 +116,7 @@ async def read(table: Table, session: Session, reading: Reading, *, whole: bool 
 
 async def read_ids(table: Table, session: Session, reading: Reading, ids: list[str]) -> Page:
     """The records that exist; `Removed` for archived ones and for those that left the stream."""
+    (await reach(session)).books.clear()
     wanted = [number for id in ids if (number := number_of(id))]
     ask = await ask_for(table, session, reading.fields)
     domain = [*table.domain(session), ["id", "in", wanted]]
@@ -189,12 +191,12 @@ async def walk(
     table: Table | None = None,
 ) -> AsyncIterator[tuple[list[Row], Row]]:
     """Pages of records changed since a position (None: all), each with the position to go on from."""
-    at: Row = dict(position) if position else await stand(session, model)
-    if not position:
-        at = {"since": "", "top": 0, "after": 0, "then": at}
+    unstamped = table is not None and table.unstamped
+    fresh: Row = {"since": "", "top": 0, "after": 0}
+    at: Row = dict(position) if position else {**fresh, "then": await stand(session, model, unstamped=unstamped)}
     while True:
         changed: list[Any] = [["write_date", ">=", at["since"]]] if at["since"] else []
-        if changed and table is not None and table.unstamped:
+        if changed and unstamped:
             changed = ["|", ["id", ">", at["top"]], *changed]
         terms = [*domain, *changed, *([["id", ">", at["after"]]] if at["after"] else [])]
         rows = await search_read(session, model, terms, sorted({"write_date", *ask}), limit=size)
@@ -206,16 +208,17 @@ async def walk(
         if last:
             yield rows, {**at["then"], "after": 0}
             return
-        at = {**at, "after": rows[-1]["id"], "then": at.get("then") or await stand(session, model)}
+        then = at.get("then") or await stand(session, model, unstamped=unstamped)
+        at = {**at, "after": rows[-1]["id"], "then": then}
         yield rows, at
 
 
-async def stand(session: Session, model: str) -> Row:
-    """The position at which to start reading what changes from now on."""
+async def stand(session: Session, model: str, *, unstamped: bool = False) -> Row:
+    """The position at which to start reading what changes from now on; the highest id only matters for `unstamped`."""
     newest = await search_read(
         session, model, [["write_date", "!=", False]], ["write_date"], order="write_date desc", limit=1
     )
-    highest = await search_read(session, model, [], [], order="id desc", limit=1)
+    highest = await search_read(session, model, [], [], order="id desc", limit=1) if unstamped else []
     return {"since": _since(session, newest), "top": highest[0]["id"] if highest else 0, "after": 0}
 
 

@@ -143,6 +143,8 @@ def _checked_status(value: Any, required: bool = False) -> str:
 
 def _struck(account: Account, author: Author, body: dict[str, Any]) -> Struck:
     """The body after record faults. Merge fields can be rewritten, every field can be dropped."""
+    if not account.around.faults.any("record"):
+        return Struck(body)
     merge = cast(dict[str, Any], body.get("merge_fields", {}))
     struck = strike_record(account.around.faults, author.call, "members", {**dict.fromkeys(body), **merge})
     if struck.refused is not None:

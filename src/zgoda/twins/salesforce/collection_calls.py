@@ -154,7 +154,7 @@ def _spec(org: Org, record: dict[str, Any]) -> ObjectSpec | None:
 
 
 def _values(record: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in record.items() if name != "attributes" and name.lower() != "id"}
+    return {name: value for name, value in record.items() if name not in ("attributes", "Id", "id")}
 
 
 def _id_of(record: dict[str, Any]) -> Any:

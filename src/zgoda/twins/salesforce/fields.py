@@ -97,6 +97,10 @@ class ObjectSpec:
     createable: bool = True
 
     @cached_property
+    def by_exact_name(self) -> dict[str, FieldSpec]:
+        return {field.name: field for field in self.fields.values()}
+
+    @cached_property
     def required(self) -> list[FieldSpec]:
         return [field for field in self.fields.values() if field.required]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SUFFIX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _POD = "8d0"
@@ -10,18 +12,21 @@ _POD = "8d0"
 def make_id(prefix: str, number: int) -> str:
     """The 18-character id of the `number`-th record under a three-character key prefix."""
     digits = ""
-    for _ in range(9):
+    while number:
         number, rest = divmod(number, 62)
         digits = _DIGITS[rest] + digits
-    short = prefix + _POD + digits
+    short = prefix + _POD + digits.rjust(9, "0")
     return short + suffix(short)
 
 
 def suffix(short: str) -> str:
     """Three characters that say which of the 15 are capitals."""
-    return "".join(
-        _SUFFIX[sum(1 << bit for bit in range(5) if "A" <= short[start + bit] <= "Z")] for start in (0, 5, 10)
-    )
+    return _mark(short[:5]) + _mark(short[5:10]) + _mark(short[10:])
+
+
+@lru_cache(maxsize=8192)
+def _mark(part: str) -> str:
+    return _SUFFIX[sum(1 << bit for bit, letter in enumerate(part) if "A" <= letter <= "Z")]
 
 
 def full_id(text: str) -> str | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from heapq import merge
 from itertools import islice
-from operator import itemgetter
 from typing import Any
 
 from zgoda.twins.salesforce.errors import CallError
@@ -49,51 +49,50 @@ def select(org: Org, query: Query, version: str, deleted_too: bool) -> Selection
 
 
 def _ids(org: Org, spec: ObjectSpec, query: Query, conditions: Conditions, deleted_too: bool) -> list[str]:
+    """Ids of a query's records in order. Rows are looked at only where the index does not settle the matter."""
     table = org.tables[spec.name]
     test = None if query.where is None else conditions.test(query.where)
     by_stamp, by_id = conditions.spans(query.where)
     keyed = conditions.keyed_values(query.where)
     stop = None if query.limit is None else query.limit + query.offset
+    only_live = False
     if keyed is not None:
-        rows: Iterable[Row] = _rows_by_key(table, *keyed)
+        ids: Iterable[str] = _ids_by_key(table, *keyed)
         ordered = False
     elif not by_stamp.whole or _leads_with(query.order, "SystemModstamp"):
-        rows, test = _rows_by_stamp(table, by_stamp, deleted_too), None if by_stamp.exact else test
-        ordered = _stamp_order(query.order)
+        ids, test = _ids_by_stamp(table, by_stamp, deleted_too), None if by_stamp.exact else test
+        ordered, only_live = _stamp_order(query.order), not deleted_too
     else:
-        rows, test = _rows_by_id(table, by_id), None if by_id.exact else test
+        ids = iter(table.ids) if by_id.whole else table.ids.irange(by_id.low[1], by_id.high[1])
+        test = None if by_id.exact else test
         ordered = not query.order or (_leads_with(query.order, "Id") and not query.order[0].descending)
-    if not deleted_too and table.bin:
-        rows = (row for row in rows if not row.get("IsDeleted"))
-    found = rows if test is None else filter(test, rows)
-    if ordered:
-        return [row["Id"] for row in islice(found, query.offset, stop)]
-    return [row["Id"] for row in _sorted(list(found), query.order, conditions)[query.offset : stop]]
-
-
-def _rows_by_key(table: Table, field: FieldSpec, values: list[str]) -> list[Row]:
-    """Rows of an indexed field's values, deleted ones too; the whole condition is tested afterwards."""
-    if field.name == "Id":
-        ids: Iterable[str] = values
-    elif table.points(field.stored):
-        ids = [id for value in values for id in table.pointing(field.stored, value)]
-    else:
-        ids = [id for value in values for id in table.with_key(field.stored, value)]
-    return [table.rows[id] for id in sorted(set(ids)) if id in table.rows]
-
-
-def _rows_by_stamp(table: Table, span: Span, deleted_too: bool) -> Iterable[Row]:
     rows = table.rows
-    live = (rows[id] for _, id in table.live.irange(span.low, span.high))
-    if not deleted_too or not table.bin:
-        return live
-    deleted = [rows[id] for _, id in table.bin.irange(span.low, span.high)]
-    return sorted([*live, *deleted], key=itemgetter("SystemModstamp", "Id"))
+    if not deleted_too and not only_live and table.bin:
+        ids = (id for id in ids if not rows[id].get("IsDeleted"))
+    if test is not None:
+        meets = test
+        ids = (id for id in ids if meets(rows[id]))
+    if not ordered:
+        ids = [row["Id"] for row in _sorted([rows[id] for id in ids], query.order, conditions)]
+    return list(islice(ids, query.offset, stop))
 
 
-def _rows_by_id(table: Table, span: Span) -> Iterable[Row]:
-    ids = table.ids if span.whole else table.ids.irange(span.low[1], span.high[1])
-    return map(table.rows.__getitem__, ids)
+def _ids_by_key(table: Table, field: FieldSpec, values: list[str]) -> list[str]:
+    """Ids of an indexed field's values, deleted ones too; the whole condition is tested afterwards."""
+    if field.name == "Id":
+        found: Iterable[str] = values
+    elif table.points(field.stored):
+        found = (id for value in values for id in table.pointing(field.stored, value))
+    else:
+        found = (id for value in values for id in table.with_key(field.stored, value))
+    return sorted(id for id in set(found) if id in table.rows)
+
+
+def _ids_by_stamp(table: Table, span: Span, deleted_too: bool) -> Iterable[str]:
+    live = table.live.irange(span.low, span.high)
+    if deleted_too and table.bin:
+        live = merge(live, table.bin.irange(span.low, span.high))
+    return (id for _, id in live)
 
 
 def _leads_with(order: tuple[Order, ...], name: str) -> bool:

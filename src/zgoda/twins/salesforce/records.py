@@ -110,14 +110,14 @@ def existing(org: Org, spec: ObjectSpec, id: str) -> Row:
 def _taken(org: Org, writer: Writer, spec: ObjectSpec, values: dict[str, Any], creating: bool) -> Row:
     """Values as they will be stored, under stored names; None for cleared ones. Raises RowError."""
     taken: Row = {}
-    fields = spec.fields
+    fields, by_exact_name = spec.fields, spec.by_exact_name
     for name, value in values.items():
-        field = fields.get(name.lower())
+        field = by_exact_name.get(name) or fields.get(name.lower())
         if field is None:
             if name.lower() == "attributes":
                 continue
             field, value = _by_relation(org, spec, name, value)
-        if not _writeable(org, writer, field, creating):
+        if not (field.createable if creating else field.updateable) and not _may_set(org, field, creating):
             raise RowError("INVALID_FIELD_FOR_INSERT_UPDATE", _FORBIDDEN.format(field.name), (field.name,))
         kept = stored(field, value)
         if kept is not None and field.type == "reference":
@@ -128,10 +128,9 @@ def _taken(org: Org, writer: Writer, spec: ObjectSpec, values: dict[str, Any], c
     return taken
 
 
-def _writeable(org: Org, writer: Writer, field: FieldSpec, creating: bool) -> bool:
-    if creating and field.name in _AUDIT and org.settings.set_audit_fields:
-        return True
-    return field.createable if creating else field.updateable
+def _may_set(org: Org, field: FieldSpec, creating: bool) -> bool:
+    """Dates of creation and change can be given at creation where the org allows it."""
+    return creating and field.name in _AUDIT and org.settings.set_audit_fields
 
 
 def _by_relation(org: Org, spec: ObjectSpec, name: str, value: Any) -> tuple[FieldSpec, str]:
