@@ -2,10 +2,10 @@
 
 Run inside Odoo's own virtual environment: `python odoo_shim.py -c odoo.conf -d NAME ...`; the arguments are Odoo's.
 Nothing of Odoo is patched: only names that Python removed since 3.6 come back, and the byte code names that are new
-since then are added to the lists of Odoo's expression check. Loopback tests only: Odoo 11 gets no security fixes.
+since then are added to the lists of Odoo's expression check. That is enough for its calls, its mail and its tracking
+links; its web pages are compiled in a way that fails on this Python. Loopback tests only: Odoo 11 gets no fixes.
 """
 
-import ast
 import base64
 import collections
 import collections.abc
@@ -41,9 +41,6 @@ def restore_names() -> None:
     put_back(base64, "decodestring", base64.decodebytes)
     put_back(inspect, "getargspec", getargspec)
     put_back(inspect, "formatargspec", formatargspec)
-    # The page templates are compiled from syntax trees, which have had two more required lists since 3.8.
-    put_back(ast.arguments, "posonlyargs", [])
-    put_back(ast.Module, "type_ignores", [])
 
 
 def put_back(module: Any, name: str, value: object) -> None:

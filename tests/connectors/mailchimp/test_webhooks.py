@@ -26,6 +26,9 @@ class Door:
         self.url = ""
         self.deliveries: list[Delivery] = []
 
+    async def get(self, request: web.Request) -> web.Response:
+        return web.Response()
+
     async def post(self, request: web.Request) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
         body = await request.read()
@@ -38,7 +41,7 @@ async def door() -> AsyncIterator[Door]:
     door = Door()
     app = web.Application()
     app.router.add_post("/hooks/news", door.post)
-    app.router.add_get("/hooks/news", lambda _: web.Response())
+    app.router.add_get("/hooks/news", door.get)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 
 from zgoda.connectors.odoo import CONNECTOR
 from zgoda.kit.errors import Attention, NeedsAttention, Quota, RefusalKind, Temporary
 from zgoda.kit.spec import Lookup
+from zgoda.model.clock import FakeClock
 
 from .conftest import Desk, Opener
 from .json2_server import DATABASE, KEY, Odoo19
@@ -120,6 +122,26 @@ async def test_pages_and_crashes(desk: Desk, odoo: Odoo19):
     (moved,) = await desk.pages("people", "read_changes", again.cursor, fields=("email",))
     (last,) = await desk.pages("people", "read_changes", moved.cursor, fields=("email",))
     assert [row["id"] for row in last.rows] == ["3"]
+
+
+async def test_records_with_the_newest_stamp_are_not_read_for_ever(desk: Desk, odoo: Odoo19):
+    """Nobody edits anything after a big import: once its stamp is as old as the overlap, it has been read enough."""
+    clock = FakeClock()
+    desk.session = msgspec.structs.replace(desk.session, clock=clock)
+    for n in range(3):
+        odoo.add("res.partner", name=f"p{n}")
+    cursor = (await desk.pages("people", fields=("email",)))[-1].cursor
+    seen: list[int] = []
+    for _ in range(5):
+        clock.advance(200)
+        (page,) = await desk.pages("people", "read_changes", cursor, fields=("email",))
+        cursor = page.cursor
+        seen.append(len(page.rows))
+    assert seen == [3, 3, 3, 0, 0]
+    odoo.pass_time(1)
+    odoo.write("res.partner", [2], {"phone": "1"})
+    (page,) = await desk.pages("people", "read_changes", cursor, fields=("email",))
+    assert [row["id"] for row in page.rows] == ["2"]
 
 
 async def test_the_blacklist_is_a_withdrawal_and_gets_one(desk: Desk, odoo: Odoo19):

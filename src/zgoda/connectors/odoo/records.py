@@ -202,8 +202,7 @@ async def walk(
         rows = await search_read(session, model, terms, sorted({"write_date", *ask}), limit=size)
         last = not rows or (len(rows) < size and not (table is not None and table.sifted))
         if last and not at.get("then"):
-            top = max([at["top"], *(row["id"] for row in rows)])
-            yield rows, {"since": _later(at["since"], _since(session, rows)), "top": top, "after": 0}
+            yield rows, _moved(session, at, rows)
             return
         if last:
             yield rows, {**at["then"], "after": 0}
@@ -219,7 +218,8 @@ async def stand(session: Session, model: str, *, unstamped: bool = False) -> Row
         session, model, [["write_date", "!=", False]], ["write_date"], order="write_date desc", limit=1
     )
     highest = await search_read(session, model, [], [], order="id desc", limit=1) if unstamped else []
-    return {"since": _since(session, newest), "top": highest[0]["id"] if highest else 0, "after": 0}
+    at = {"since": "", "top": highest[0]["id"] if highest else 0, "after": 0}
+    return _moved(session, at, newest) if newest else at
 
 
 async def ask_for(table: Table, session: Session, fields: tuple[str, ...]) -> list[str]:
@@ -301,17 +301,25 @@ def _seen(points: list[Row], name: str, many: bool) -> Any:
     return values if many else (values[0] if values else False)
 
 
-def _since(session: Session, rows: list[Row]) -> str:
-    """The newest stamp less the overlap; empty where nothing has a stamp."""
-    stamps = [moment for row in rows if (moment := _moment(row.get("write_date")))]
-    if not stamps:
-        return ""
+def _moved(session: Session, at: Row, rows: list[Row]) -> Row:
+    """The position after a pass: the newest stamp less the overlap. Once that stamp has been known for as long as the
+    overlap, every transaction of its second has ended, so the records that have it need not be read again and again.
+    """
     overlap_s = max(LEAST_OVERLAP_S, float(session.settings.get("overlap_s", OVERLAP_S)))
-    return f"{max(stamps) - timedelta(seconds=overlap_s):%Y-%m-%d %H:%M:%S}"
+    now_s = session.clock.now().timestamp()
+    stamps = [moment for row in rows if (moment := _moment(row.get("write_date")))]
+    newest, known_s, since = at.get("newest", ""), at.get("known_s", now_s), at["since"]
+    if stamps and _stamp(max(stamps)) > newest:
+        newest, known_s = _stamp(max(stamps)), now_s
+        since = max(since, _stamp(max(stamps) - timedelta(seconds=overlap_s)))
+    elif newest and now_s - known_s >= overlap_s:
+        since = _stamp(parse_instant(newest) + timedelta(seconds=1))
+    top = max([at["top"], *(row["id"] for row in rows)])
+    return {"since": since, "top": top, "after": 0, "newest": newest, "known_s": known_s}
 
 
-def _later(a: str, b: str) -> str:
-    return max(a, b)
+def _stamp(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def _moment(stamp: Any) -> datetime | None:

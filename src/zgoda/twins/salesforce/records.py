@@ -44,7 +44,7 @@ def create(org: Org, writer: Writer, spec: ObjectSpec, values: dict[str, Any]) -
     if not spec.createable:
         raise RowError("INVALID_TYPE_FOR_OPERATION", f"entity type {spec.name} does not support create")
     struck = strike_record(org.around.faults, writer.call, spec.name, values)
-    taken = _taken(org, writer, spec, struck.values, creating=True)
+    taken = _taken(org, spec, struck.values, creating=True)
     if struck.refused is not None:
         raise _by_validation_rule(struck.refused.options)
     row = {"Id": "", **DEFAULTS.get(spec.name, {}), **{name: v for name, v in taken.items() if v is not None}}
@@ -73,7 +73,7 @@ def update(org: Org, writer: Writer, spec: ObjectSpec, id: str, values: dict[str
         raise locked(before["Id"])
     if spec.name == "Lead" and before.get("IsConverted") and writer.by_api:
         raise RowError("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
-    taken = _taken(org, writer, spec, struck.values, creating=False)
+    taken = _taken(org, spec, struck.values, creating=False)
     if struck.refused is not None:
         raise _by_validation_rule(struck.refused.options)
     row = {**before, **taken}
@@ -107,7 +107,7 @@ def existing(org: Org, spec: ObjectSpec, id: str) -> Row:
     return row
 
 
-def _taken(org: Org, writer: Writer, spec: ObjectSpec, values: dict[str, Any], creating: bool) -> Row:
+def _taken(org: Org, spec: ObjectSpec, values: dict[str, Any], creating: bool) -> Row:
     """Values as they will be stored, under stored names; None for cleared ones. Raises RowError."""
     taken: Row = {}
     fields, by_exact_name = spec.fields, spec.by_exact_name
