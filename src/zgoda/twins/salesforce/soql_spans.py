@@ -68,7 +68,7 @@ def _compared_stamp(sign: str, stamp: str | None) -> Span:
         case ">=":
             return Span(low=(stamp, LOWEST), exact=True)
         case ">":
-            return Span(low=(stamp, LOWEST), exact=True)
+            return Span(low=(stamp, HIGHEST), exact=True)
         case "<=":
             return Span(high=(stamp, HIGHEST), exact=True)
         case "<":
