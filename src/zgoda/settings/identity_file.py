@@ -65,7 +65,7 @@ def _rules_shape(entity: Entity) -> Form:
                             ),
                         ),
                     ),
-                    example="[{fields: {email: email}}]",
+                    example=_example(entity),
                 ),
                 meaning="Rules, strongest first; the first that finds anybody decides. Replaces the built-in rules",
             ),
@@ -82,6 +82,13 @@ def _rules_shape(entity: Entity) -> Form:
             ),
         ),
     )
+
+
+def _example(entity: Entity) -> str:
+    """A rule that is right for this entity: its strongest built-in one, else its first field."""
+    built_in = DEFAULT_RULES.get(entity.name, IdentityRules()).keys
+    parts = built_in[0].parts if built_in else ((next(iter(entity.fields)), "exact"),)
+    return "[{fields: {" + ", ".join(f"{name}: {way}" for name, way in parts) + "}}]"
 
 
 def read_identity(block: Block, entities: Mapping[str, Entity], faults: Faults) -> dict[str, IdentityRules]:

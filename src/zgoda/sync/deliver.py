@@ -8,7 +8,7 @@ All writes to vendors pass `claim`, which asks the gate. No network call happens
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Container
 from typing import Any
 
 import msgspec
@@ -16,18 +16,17 @@ import msgspec
 from zgoda.db.database import Database, Transaction, batch, ids
 from zgoda.kit.connection import Connection
 from zgoda.kit.errors import ConnectorError, NeedsAttention, Quota, Temporary
-from zgoda.kit.mapping import FieldFault
 from zgoda.kit.pace import Lane
 from zgoda.kit.spec import Lookup, Receipt, Write
 from zgoda.model.clock import Chance, Clock
 from zgoda.model.entities import FieldType
-from zgoda.model.golden import Golden, Link, to_us
+from zgoda.model.golden import Link, to_us
 from zgoda.model.values import Values
 from zgoda.privacy.gate import Denied, Permission, verdict
 from zgoda.sync.brake import allowance
 from zgoda.sync.desk import SQL, Desk, lay_goldens, lay_links, save
 from zgoda.sync.merge import expect_write
-from zgoda.sync.settle import Outcome, Parcel, settle_parcel
+from zgoda.sync.settle import Outcome, Parcel, park, settle_parcel
 from zgoda.sync.setup import Setup, Source
 
 
@@ -169,7 +168,7 @@ async def _permission(tx: Transaction, source: Source) -> Permission:
 
 
 def _parcel(row: tuple[Any, ...]) -> Parcel:
-    id, golden_id, vendor_id, op, patch, prior, lane, tries, version, created_us = row
+    id, golden_id, vendor_id, op, patch, prior, lane, tries, version, created_us, refused, left_out = row
     return Parcel(
         delivery_id=id,
         golden_id=golden_id,
@@ -181,6 +180,8 @@ def _parcel(row: tuple[Any, ...]) -> Parcel:
         tries=tries,
         golden_version=version,
         created_us=created_us,
+        refused=refused or {},
+        left_out=left_out or {},
     )
 
 
@@ -211,14 +212,16 @@ def _prepare(
     judged = verdict(permission, parcel.op, parcel.patch, golden.fields)
     if isinstance(judged, Denied):
         return _mark(parcel, "pending" if judged.wait else "filtered", judged.reason, due_us=now_us + 5_000_000)
-    outgoing, missing = _with_vendor_ids(source, parcel.patch, vendor_ids)
+    outgoing, missing = _with_vendor_ids(source, _without(parcel.patch, parcel.refused), vendor_ids)
     if missing & _identifying(source):
         return _mark(parcel, "pending", "waits for its parent to exist there", due_us=now_us + 1_000_000)
     parcel.row, faults = source.mapping.write(outgoing, creating=parcel.op == "create")
-    parcel.patch = {name: parcel.patch[name] for name in outgoing if not any(fault.field == name for fault in faults)}
-    _park(link, golden, faults)
+    unable = {fault.field: fault.reason for fault in faults}
+    parcel.left_out = {**dict.fromkeys(missing), **parcel.refused, **unable}
+    parcel.patch = _without(parcel.patch, parcel.left_out)
     if link is not None:
         parcel.stamp = link.stamp
+        park(link, golden, parcel)
         desk.touch(golden, link)
         if parcel.op == "update":
             if not parcel.patch:
@@ -258,16 +261,18 @@ def _identifying(source: Source) -> set[str]:
     return set()
 
 
-def _park(link: Link | None, golden: Golden, faults: Iterable[FieldFault]) -> None:
-    """A field that cannot be carried stays behind with its reason; the others go."""
-    for fault in faults:
-        if link is not None:
-            link.faults[fault.field] = fault.reason
-            link.agreed[fault.field] = golden.fields.get(fault.field)
+def _without(patch: Values, left_out: Container[str]) -> Values:
+    return {name: value for name, value in patch.items() if name not in left_out}
 
 
 def _mark(parcel: Parcel, state: str, reason: str | None, *, due_us: int = 0) -> dict[str, Any]:
-    return {"id": parcel.delivery_id, "state": state, "reason": reason, "patch": parcel.patch, "due_us": due_us}
+    return {
+        "id": parcel.delivery_id,
+        "state": state,
+        "reason": reason,
+        "left_out": parcel.left_out or None,
+        "due_us": due_us,
+    }
 
 
 async def _send(connection: Connection, source: Source, parcels: list[Parcel]) -> list[Outcome]:

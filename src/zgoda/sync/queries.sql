@@ -208,6 +208,7 @@ DO UPDATE SET vendor_id = excluded.vendor_id, op = excluded.op, patch = excluded
     due_us = CASE WHEN delivery.state = 'failing' AND delivery.patch = excluded.patch
         THEN delivery.due_us ELSE excluded.due_us END,
     tries = CASE WHEN delivery.patch = excluded.patch THEN delivery.tries ELSE 0 END,
+    refused = CASE WHEN delivery.patch = excluded.patch THEN delivery.refused END,
     state = CASE WHEN delivery.state IN ('dead', 'failing') AND delivery.patch = excluded.patch AND delivery.op = excluded.op
         THEN delivery.state WHEN delivery.state = 'held' THEN 'held' ELSE excluded.state END,
     reason = CASE WHEN delivery.state IN ('dead', 'failing', 'held') THEN coalesce(delivery.reason, excluded.reason)
@@ -300,8 +301,8 @@ WHERE d.source = r.s AND d.golden_id = r.g AND d.state = 'inflight'
 
 -- name: lost_deliveries
 -- Writes in flight that nobody is waiting for any more: their outcome is unknown.
-SELECT id, golden_id, vendor_id, op, patch, prior, lane, tries, golden_version,
-    (extract(epoch FROM created_at) * 1000000)::bigint
+SELECT id, golden_id, vendor_id, op, patch - ARRAY(SELECT jsonb_object_keys(left_out)), prior, lane, tries,
+    golden_version, (extract(epoch FROM created_at) * 1000000)::bigint, refused, left_out
 FROM delivery WHERE source = %(source)s AND state = 'inflight' ORDER BY id
 
 -- name: due_deliveries
@@ -313,7 +314,7 @@ ORDER BY lane, id LIMIT %(limit)s
 -- name: claim_deliveries
 -- What is due for locked golden records.
 SELECT id, golden_id, vendor_id, op, patch, prior, lane, tries, golden_version,
-    (extract(epoch FROM created_at) * 1000000)::bigint
+    (extract(epoch FROM created_at) * 1000000)::bigint, refused, NULL
 FROM delivery
 WHERE source = %(source)s AND state IN ('pending', 'failing') AND due_us <= %(now_us)s AND lane BETWEEN %(least)s AND %(most)s
   AND golden_id = ANY(%(ids)s::bigint[])
@@ -321,18 +322,19 @@ ORDER BY lane, id FOR UPDATE
 
 -- name: mark_deliveries
 -- What becomes of claimed deliveries before the call.
-UPDATE delivery d SET state = r.state, reason = r.reason, patch = r.patch, due_us = r.due_us, again = false,
+UPDATE delivery d SET state = r.state, reason = r.reason, left_out = r.left_out, due_us = r.due_us, again = false,
     sent_at = CASE WHEN r.state = 'inflight' THEN %(now)s ELSE d.sent_at END,
     settled_at = CASE WHEN r.state IN ('superseded', 'filtered') THEN %(now)s END
-FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (id bigint, state text, reason text, patch jsonb, due_us bigint)
+FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (id bigint, state text, reason text, left_out jsonb, due_us bigint)
 WHERE d.id = r.id
 
 -- name: settle_deliveries
 -- What became of deliveries after the call.
 UPDATE delivery d SET state = r.state, reason = r.reason, due_us = r.due_us, tries = r.tries, vendor_id = r.vendor_id,
+    refused = r.refused,
     settled_at = CASE WHEN r.state IN ('applied', 'superseded', 'filtered') THEN %(now)s::timestamptz END
 FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (
-    id bigint, state text, reason text, due_us bigint, tries smallint, vendor_id text)
+    id bigint, state text, reason text, due_us bigint, tries smallint, vendor_id text, refused jsonb)
 WHERE d.id = r.id
 
 -- name: settled_again
@@ -511,7 +513,8 @@ SELECT id, field, kept, kept_source, lost, lost_source, rule, state, at FROM con
 
 -- name: deliveries_of
 -- What systems were told about one golden record.
-SELECT id, source, op, patch, state, reason, created_at, settled_at FROM delivery WHERE golden_id = %(id)s ORDER BY id
+SELECT id, source, op, patch - ARRAY(SELECT jsonb_object_keys(left_out)), state, reason, created_at, settled_at
+FROM delivery WHERE golden_id = %(id)s ORDER BY id
 
 -- name: states_of
 -- The state of one golden record in every system.
@@ -539,11 +542,11 @@ WHERE l.golden_id = r.g AND l.source = r.s AND NOT l.gone
 
 -- name: redeliver_all
 -- Try everything dead or failing again.
-UPDATE delivery SET state = 'pending', due_us = 0, tries = 0 WHERE state IN ('dead', 'failing') RETURNING golden_id
+UPDATE delivery SET state = 'pending', due_us = 0, tries = 0, refused = NULL WHERE state IN ('dead', 'failing') RETURNING golden_id
 
 -- name: redeliver_some
 -- Try some dead or failing deliveries again.
-UPDATE delivery SET state = 'pending', due_us = 0, tries = 0
+UPDATE delivery SET state = 'pending', due_us = 0, tries = 0, refused = NULL
 WHERE id = ANY(%(ids)s::bigint[]) AND state IN ('dead', 'failing') RETURNING golden_id
 
 -- name: forget_faults

@@ -19,7 +19,11 @@ MAX_AGE_US: Final = 72 * 3600 * 1_000_000
 
 
 class Parcel(msgspec.Struct, kw_only=True):
-    """A claimed delivery. `patch` is canonical and final, `row` the vendor's form of it."""
+    """A claimed delivery. `patch` is canonical and final, `row` the vendor's form of it.
+
+    `refused` are fields the system would not have in an earlier attempt to create the record, `left_out` all that do not
+    go this time: field -> reason (None: it will follow when its parent exists there).
+    """
 
     delivery_id: int
     golden_id: int
@@ -33,6 +37,8 @@ class Parcel(msgspec.Struct, kw_only=True):
     created_us: int
     row: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
     stamp: str = ""
+    refused: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    left_out: dict[str, str | None] = msgspec.field(default_factory=dict[str, str | None])
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,12 +84,21 @@ def _settle_success(desk: Desk, source: Source, parcel: Parcel, golden: Golden, 
     if link is None:
         return
     accept_receipt(link, parcel.patch, now_us)
+    park(link, golden, parcel)
     link.fingerprint = None
     link.stamp = receipt.version or ""
     desk.touch(golden, link)
     _done(desk, parcel, "applied", None, vendor_id=link.vendor_id)
     if receipt.stored is not None:
         _read_receipt(desk, source, link, receipt.stored, now_us)
+
+
+def park(link: Link, golden: Golden, parcel: Parcel) -> None:
+    """Fields that could not be carried stay behind with their reasons; the others went."""
+    for name, reason in parcel.left_out.items():
+        if reason is not None:
+            link.faults[name] = reason
+            link.agreed[name] = golden.fields.get(name)
 
 
 def _tie(desk: Desk, source: Source, parcel: Parcel, golden: Golden, receipt: Receipt, now_us: int) -> Link | None:
@@ -164,7 +179,7 @@ def _settle_refusal(
         case RefusalKind.EXISTS if refusal.moved_to:
             _adopt(desk, source, parcel, golden, refusal, now_us)
         case RefusalKind.EXISTS | RefusalKind.REJECTED | RefusalKind.RIGHTS:
-            _reject(desk, source, parcel, golden, link, refusal, reason)
+            _reject(desk, source, parcel, golden, link, refusal, now_us)
 
 
 def _adopt(desk: Desk, source: Source, parcel: Parcel, golden: Golden, refusal: Refusal, now_us: int) -> None:
@@ -180,15 +195,20 @@ def _adopt(desk: Desk, source: Source, parcel: Parcel, golden: Golden, refusal: 
 
 
 def _reject(
-    desk: Desk, source: Source, parcel: Parcel, golden: Golden, link: Link | None, refusal: Refusal, reason: str
+    desk: Desk, source: Source, parcel: Parcel, golden: Golden, link: Link | None, refusal: Refusal, now_us: int
 ) -> None:
     """Fields the vendor will not have stay behind with the reason, the rest goes; if none is named it is dead."""
+    reason = _words(refusal)
     named = {
         row.field
         for row in source.mapping.maps
         if row.vendor in refusal.fields or row.vendor.partition(".")[0] in refusal.fields
     } & parcel.patch.keys()
     rest = {name: value for name, value in parcel.patch.items() if name not in named}
+    if parcel.op == "create" and named and rest and parcel.tries + 1 < MAX_TRIES:
+        parcel.refused |= dict.fromkeys(named, reason)
+        desk.settled.append(_row(parcel, "pending", reason, due_us=now_us, tries=parcel.tries + 1))
+        return
     if link is None or not named or parcel.op != "update":
         _done(desk, parcel, "dead", reason)
         return
@@ -286,6 +306,7 @@ def _row(
         "due_us": due_us,
         "tries": parcel.tries if tries is None else tries,
         "vendor_id": vendor_id or parcel.vendor_id or None,
+        "refused": parcel.refused or None,
     }
 
 

@@ -134,7 +134,8 @@ CREATE TABLE replan (
     backfill boolean NOT NULL DEFAULT false
 );
 
--- The outbox: what a system should be told, and afterwards what became of it.
+-- The outbox: what a system should be told, and afterwards what became of it. `refused`: fields the system would not
+-- have in a new record, with its reason; `left_out`: fields of the patch that did not go in the last attempt.
 CREATE TABLE delivery (
     id bigint PRIMARY KEY DEFAULT nextval('delivery_ids'),
     source smallint NOT NULL,
@@ -143,7 +144,8 @@ CREATE TABLE delivery (
     op text NOT NULL CHECK (op IN ('create', 'update', 'delete')),
     patch jsonb NOT NULL,
     prior jsonb NOT NULL,
-    rules jsonb,
+    refused jsonb,
+    left_out jsonb,
     lane smallint NOT NULL,
     state text NOT NULL CHECK (state IN ('pending', 'inflight', 'applied', 'superseded', 'filtered', 'held', 'failing', 'dead')),
     reason text,
