@@ -48,11 +48,13 @@ class KeyRule(msgspec.Struct, frozen=True, kw_only=True):
 
 class IdentityRules(msgspec.Struct, frozen=True, kw_only=True):
     """How one entity's new records are matched. `blocked` values identify nobody. `unkeyed`: whether a record that
-    nothing identifies may be created elsewhere, or waits for a person."""
+    nothing identifies may be created elsewhere, or waits for a person. `twins`: several like records in one system are
+    several things (two clicks in one second), paired with those of another system one by one."""
 
     keys: tuple[KeyRule, ...] = ()
     blocked: frozenset[str] = frozenset()
     create_unkeyed: bool = True
+    twins: bool = False
 
 
 DEFAULT_RULES: Final[Mapping[str, IdentityRules]] = {
@@ -86,7 +88,8 @@ DEFAULT_RULES: Final[Mapping[str, IdentityRules]] = {
                 name="event",
                 parts=(("person", "exact"), ("kind", "exact"), ("occurred_at", "exact"), ("subject", "exact")),
             ),
-        )
+        ),
+        twins=True,
     ),
 }
 
@@ -143,8 +146,10 @@ def resolve(
             continue
         fitting = [c for c in found if not rule.guarded or names_agree(values, c.fields)]
         free = [c for c in fitting if not c.linked_here]
-        if len(free) == 1:
-            return Match(golden_id=free[0].golden_id, rule=rule.name)
+        if len(free) == 1 or (free and rules.twins):
+            return Match(golden_id=min(c.golden_id for c in free), rule=rule.name)
+        if rules.twins:
+            return None
         others = tuple(c.golden_id for c in found)
         if len(free) > 1:
             return Apart(others=others, reason=f"several records share its {rule.name}")

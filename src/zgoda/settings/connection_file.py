@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from zgoda.kit.errors import NeedsAttention
 from zgoda.kit.spec import Connector, Setting, Stream
 from zgoda.settings.conformity import conform
 from zgoda.settings.document import plain_value
@@ -31,6 +32,7 @@ from zgoda.settings.shapes import (
 
 CONNECTIONS: Final = "connections"
 ROLES: Final[tuple[Role, ...]] = ("crm", "marketing", "generic")
+STREAM_NAME: Final = r"[a-z][a-z0-9_]{0,40}"
 DEFAULT_POLL_S: Final = 60.0
 DEFAULT_VERIFY_S: Final = 24 * 3600.0
 
@@ -129,9 +131,11 @@ def _needed(setting: Setting) -> bool:
     return setting.required and setting.default is None
 
 
-def _setting_shape(setting: Setting) -> Shape:
+def _setting_shape(setting: Setting, *, references: bool = True) -> Shape:
     if setting.secret:
         return Secret(example=f"${{env:{setting.name.upper()}}}")
+    if setting.each:
+        return _named_shape(setting)
     example = setting.example or ("" if setting.default is None else str(setting.default))
     if isinstance(setting.default, str) and not isinstance(plain_value(example), str):
         example = f'"{example}"'
@@ -141,13 +145,32 @@ def _setting_shape(setting: Setting) -> Shape:
         case int() | float():
             return Plain(kinds=frozenset({"number"}), example=example)
         case str():
-            return Plain(kinds=frozenset({"text"}), references=True, example=example)
+            return Plain(kinds=frozenset({"text"}), references=references, example=example)
         case list() | tuple():
-            return ListOf(item=Plain(references=True))
+            return ListOf(item=Plain(references=references))
         case _ if re.search("[A-Za-z]", example):
-            return AnyOf(item=Plain(kinds=frozenset({"text"}), references=True, example=example))
+            return AnyOf(item=Plain(kinds=frozenset({"text"}), references=references, example=example))
         case _:
-            return AnyOf(item=Plain(references=True))
+            return AnyOf(item=Plain(references=references))
+
+
+def _named_shape(setting: Setting) -> Shape:
+    """Names of the user's choice, each with settings of its own. Secrets have no place there."""
+    one = Form(
+        of=f"one of {setting.name}",
+        key_of="setting",
+        keys=tuple(
+            Key(
+                name=inner.name,
+                shape=_setting_shape(inner, references=False),
+                meaning=inner.meaning,
+                required=_needed(inner),
+                default="" if inner.default is None else str(inner.default),
+            )
+            for inner in setting.each
+        ),
+    )
+    return MapOf(key="the name of a stream", value=one, example=setting.example, pattern=STREAM_NAME)
 
 
 def _streams_shape(connector: Connector | None, streams: tuple[str, ...]) -> Shape:
@@ -210,6 +233,9 @@ def _value(node: Node) -> Any:
 def _streams(connector: Connector, settings: Mapping[str, Any], mark: Mark, faults: Faults) -> tuple[Stream, ...]:
     try:
         return streams_of(connector, settings)
+    except NeedsAttention as error:
+        faults.add(mark, str(error), error.do)
+        return ()
     except Exception as error:
         faults.add(mark, f"these settings describe no streams: {type(error).__name__}")
         return ()

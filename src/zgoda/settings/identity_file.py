@@ -104,7 +104,9 @@ def _rules(entity: Entity, said: Block, faults: Faults) -> IdentityRules:
         keys = tuple(key for key in read if key is not None)
         _check_names(said.items("match"), read, faults)
     create = said.text("unkeyed", "create" if built_in.create_unkeyed else "hold") == "create"
-    return IdentityRules(keys=keys, blocked=_blocked(said.words("blocked"), keys), create_unkeyed=create)
+    return IdentityRules(
+        keys=keys, blocked=_blocked(said.words("blocked"), keys), create_unkeyed=create, twins=built_in.twins
+    )
 
 
 def _key(entity: Entity, said: Block, faults: Faults) -> KeyRule | None:

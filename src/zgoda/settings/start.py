@@ -105,6 +105,8 @@ def _setting(connector: Connector, setting: Setting) -> str:
 def _setting_value(connector: Connector, setting: Setting) -> str:
     if setting.default is not None:
         return _yaml(setting.default)
+    if setting.each:
+        return setting.example
     if setting.secret or not setting.example:
         return f"${{env:{connector.key.upper()}_{setting.name.upper()}}}"
     return _yaml(setting.example)

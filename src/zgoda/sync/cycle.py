@@ -146,14 +146,16 @@ async def _pull(hub: Hub, connection: Connection, cycle: Cycle, tell: Tell, *, f
             if await note_trouble(hub, source, error):
                 return
             continue
-        _count(cycle, pulled)
+        _count(cycle, pulled, source)
 
 
-def _count(cycle: Cycle, pulled: Pulled) -> None:
+def _count(cycle: Cycle, pulled: Pulled, source: Source) -> None:
     cycle.read += pulled.rows
     cycle.fresh += pulled.fresh
     cycle.removed += pulled.removed
     cycle.missing += pulled.missing
+    if pulled.lost:
+        cycle.troubles[source.name] = f"paused, because gone there or hidden from us: {', '.join(pulled.lost)}"
 
 
 async def _was_read(hub: Hub, source: Source) -> bool:
@@ -188,7 +190,7 @@ async def _hints(hub: Hub, connection: Connection, cycle: Cycle, run: int | None
         except ConnectorError as error:
             cycle.troubles[source.name] = str(error)
             continue
-        _count(cycle, pulled)
+        _count(cycle, pulled, source)
         rows += pulled.rows + pulled.removed
     return rows
 

@@ -25,6 +25,7 @@ from zgoda.model.values import Values
 from zgoda.privacy.gate import Denied, Permission, verdict
 from zgoda.sync.brake import allowance
 from zgoda.sync.desk import SQL, Desk, lay_goldens, lay_links, save
+from zgoda.sync.lost_fields import lose, lost_in
 from zgoda.sync.merge import expect_write
 from zgoda.sync.settle import Outcome, Parcel, park, settle_parcel
 from zgoda.sync.setup import Setup, Source
@@ -63,7 +64,11 @@ async def deliver(
         return Delivered(postponed=denied)
     try:
         outcomes = await _send(connection, source, parcels)
-        return await _settle(db, setup, clock, chance, source, outcomes, denied)
+        delivered = await _settle(db, setup, clock, chance, source, outcomes, denied)
+        if delivered.attention is not None and (lost := lost_in(delivered.attention, source)):
+            await lose(db, clock, source, lost, str(delivered.attention))
+            return msgspec.structs.replace(delivered, attention=None)
+        return delivered
     finally:
         under_way.difference_update(parcel.delivery_id for parcel in parcels)
 
@@ -105,8 +110,9 @@ async def _look_up(
     lookups: list[Lookup] = []
     for parcel in creates:
         outgoing, _ = _with_vendor_ids(source, parcel.patch, vendor_ids)
-        row, _ = source.mapping.write(outgoing, creating=True)
-        lookups.append(Lookup(key=str(parcel.delivery_id), values=row))
+        parcel.row, _ = source.mapping.write(outgoing, creating=True)
+        parcel.echo = source.mapping.echo(parcel.row, parcel.patch)
+        lookups.append(Lookup(key=str(parcel.delivery_id), values=parcel.row))
     return await find(connection.in_lane(Lane.LIVE), lookups)
 
 
@@ -117,8 +123,8 @@ async def _claim(
     async with db.transaction() as tx:
         desk = Desk(source.entity.name, clock.now())
         now_us = to_us(desk.now)
-        permission = await _permission(tx, source)
-        limit, lanes = await _canary(tx, setup, source, limit, lanes)
+        standing = await _standing(tx, source)
+        limit, lanes = await _canary(tx, setup, source, standing.canary, limit, lanes)
         least = Lane.BACKFILL if lanes is Lane.BACKFILL else Lane.CONSENT
         due = {"source": source.id, "now_us": now_us, "limit": limit, "least": int(least), "most": int(lanes)}
         golden_ids = [golden_id for (golden_id,) in await tx.rows(SQL["due_deliveries"], due)]
@@ -131,7 +137,7 @@ async def _claim(
         sent: list[Parcel] = []
         updates: list[dict[str, Any]] = []
         for parcel in parcels:
-            update = _prepare(desk, source, parcel, vendor_ids, permission, now_us)
+            update = _prepare(desk, source, parcel, vendor_ids, standing, now_us)
             updates.append(update)
             if update["state"] == "inflight":
                 sent.append(parcel)
@@ -141,10 +147,33 @@ async def _claim(
     return sent, len(updates) - len(sent)
 
 
-async def _canary(tx: Transaction, setup: Setup, source: Source, limit: int, lanes: Lane) -> tuple[int, Lane]:
+class _Standing(msgspec.Struct, frozen=True):
+    """What holds for a stream at the moment of claiming. `lost` are the canonical fields it has no place for now."""
+
+    permission: Permission
+    canary: str
+    lost: dict[str, str]
+
+
+async def _standing(tx: Transaction, source: Source) -> _Standing:
+    row = await tx.row(SQL["standing_of_source"], {"source": source.id})
+    assert row is not None, f"{source.name} is not registered"
+    status, approved, switches, canary, lost = row
+    permission = Permission(
+        connection=source.connection,
+        killed=bool(switches.get("kill") or switches.get(f"kill:{source.connection}")),
+        approved=approved,
+        paused=status != "active" or bool(switches.get(f"pause:{source.name}")),
+    )
+    gone = {m.field: f"{m.vendor} is gone there or hidden from us" for m in source.mapping.maps if m.vendor in lost}
+    return _Standing(permission, canary, gone)
+
+
+async def _canary(
+    tx: Transaction, setup: Setup, source: Source, stage: str, limit: int, lanes: Lane
+) -> tuple[int, Lane]:
     """How many records may go while the canary looks; only consent when it has stopped."""
-    row = await tx.row(SQL["source_canary"], {"source": source.id})
-    if row is None or row[0] == "all":
+    if stage == "all":
         return limit, lanes
     canary = await tx.row(SQL["load_canary"], {"source": source.id})
     assert canary is not None
@@ -153,18 +182,6 @@ async def _canary(tx: Transaction, setup: Setup, source: Source, limit: int, lan
     if next_stage != stage:
         await tx.run(SQL["save_canary"], {"source": source.id, "stage": next_stage})
     return (limit, Lane.CONSENT) if next_stage == "stopped" else (min(limit, max(allowed, 1)), lanes)
-
-
-async def _permission(tx: Transaction, source: Source) -> Permission:
-    switches = dict(await tx.rows(SQL["load_switches"]))
-    state = await tx.row(SQL["load_connection_state"], {"connection": source.connection})
-    status = state[1] if state else "active"
-    return Permission(
-        connection=source.connection,
-        killed=bool(switches.get("kill") or switches.get(f"kill:{source.connection}")),
-        approved=bool(state and state[3]),
-        paused=status != "active" or bool(switches.get(f"pause:{source.name}")),
-    )
 
 
 def _parcel(row: tuple[Any, ...]) -> Parcel:
@@ -201,7 +218,7 @@ def _prepare(
     source: Source,
     parcel: Parcel,
     vendor_ids: dict[tuple[int, str], str],
-    permission: Permission,
+    standing: _Standing,
     now_us: int,
 ) -> dict[str, Any]:
     """The vendor's row for a parcel, with the intent noted on the link; or why it does not go now."""
@@ -209,16 +226,22 @@ def _prepare(
     link = _link_of(desk, source, parcel)
     if golden is None or (parcel.op != "create" and link is None):
         return _mark(parcel, "superseded", "the record is not tied there any more")
-    judged = verdict(permission, parcel.op, parcel.patch, golden.fields)
+    judged = verdict(standing.permission, parcel.op, parcel.patch, golden.fields)
     if isinstance(judged, Denied):
         return _mark(parcel, "pending" if judged.wait else "filtered", judged.reason, due_us=now_us + 5_000_000)
-    outgoing, missing = _with_vendor_ids(source, _without(parcel.patch, parcel.refused), vendor_ids)
+    outgoing, missing = _with_vendor_ids(
+        source, _without(parcel.patch, {**parcel.refused, **standing.lost}), vendor_ids
+    )
     if missing & _identifying(source):
         return _mark(parcel, "pending", "waits for its parent to exist there", due_us=now_us + 1_000_000)
     parcel.row, faults = source.mapping.write(outgoing, creating=parcel.op == "create")
-    unable = {fault.field: fault.reason for fault in faults}
-    parcel.left_out = {**dict.fromkeys(missing), **parcel.refused, **unable}
+    unable = {
+        fault.field: fault.reason + (f" (missing there: {fault.option})" if fault.option else "") for fault in faults
+    }
+    lost = {name: reason for name, reason in standing.lost.items() if name in parcel.patch}
+    parcel.left_out = {**dict.fromkeys(missing), **parcel.refused, **lost, **unable}
     parcel.patch = _without(parcel.patch, parcel.left_out)
+    parcel.echo = source.mapping.echo(parcel.row, parcel.patch)
     if link is not None:
         parcel.stamp = link.stamp
         park(link, golden, parcel)
@@ -226,7 +249,7 @@ def _prepare(
         if parcel.op == "update":
             if not parcel.patch:
                 return _mark(parcel, "filtered", "no field could be carried over")
-            expect_write(link, parcel.patch, now_us)
+            expect_write(link, parcel.patch, parcel.echo, now_us)
     return _mark(parcel, "inflight", None)
 
 

@@ -66,7 +66,8 @@ def _survivor(desk: Desk, source: Source, golden: Golden, link: Link) -> Golden 
 def _delete(desk: Desk, setup: Setup, source: Source, item: Item, golden: Golden, link: Link) -> None:
     _bury(desk, golden, link)
     meaning = source.on_delete
-    if meaning in ("propagate", "ask") and _edited_elsewhere(source, golden, link) and not source.delete_wins:
+    edited = _edited_elsewhere(source, golden, link)
+    if meaning == "propagate" and edited and not source.delete_wins:
         meaning = "restore"
     others = [peer for peer in desk.links_of[golden.id] if not peer.gone and not peer.excluded]
     deletable = [peer for peer in others if "delete" in setup.sources[peer.source].may]
@@ -74,7 +75,8 @@ def _delete(desk: Desk, setup: Setup, source: Source, item: Item, golden: Golden
         golden.gone = True
         desk.touch(golden)
         if meaning == "ask":
-            desk.ask_before_delete.add(golden.id)
+            but = ", but edited here since" if edited else ""
+            desk.ask_before_delete[golden.id] = f"deleted in {source.connection}{but}: delete here too?"
     desk.restore = desk.restore | ({golden.id} if meaning == "restore" else set())
     desk.to_plan[golden.id] = False
     desk.causes.setdefault(golden.id, (source.id, item.run))

@@ -93,7 +93,7 @@ class Desk:
         self.replan: set[int] = set()
         self.again: list[dict[str, Any]] = []
         self.restore: set[int] = set()
-        self.ask_before_delete: set[int] = set()
+        self.ask_before_delete: dict[int, str] = {}
         self.tripped: dict[int, str] = {}
 
     def new_golden(self) -> Golden:

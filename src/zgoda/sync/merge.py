@@ -169,6 +169,9 @@ def _confirm(link: Link, seen: Observation, merged: Merged) -> frozenset[str]:
         if value == sent:
             link.base[name] = value
             settled.add(name)
+        elif name in inflight.echo and value == inflight.echo[name]:
+            link.base[name], link.agreed[name] = value, sent
+            settled.add(name)
         elif not fresh:
             if value in (prior, link.base.get(name)):
                 settled.add(name)  # the page is older than our write
@@ -319,12 +322,13 @@ def _remember(link: Link, seen: Observation) -> None:
         link.modified_us = max(link.modified_us or 0, seen.modified_us)
 
 
-def expect_write(link: Link, patch: Values, now_us: int) -> None:
+def expect_write(link: Link, patch: Values, echo: Values, now_us: int) -> None:
     """Law 1: remember a write before it is made. A write already in flight keeps its part of the memory."""
     prior = {name: link.base.get(name) for name in patch}
     if link.inflight is not None:
-        patch, prior = {**link.inflight.patch, **patch}, {**prior, **link.inflight.prior}
-    link.inflight = Inflight(patch=patch, prior=prior, since_us=now_us)
+        kept = {name: value for name, value in link.inflight.echo.items() if name not in patch}
+        patch, prior, echo = {**link.inflight.patch, **patch}, {**prior, **link.inflight.prior}, {**kept, **echo}
+    link.inflight = Inflight(patch=patch, prior=prior, since_us=now_us, echo=echo)
 
 
 def accept_receipt(link: Link, patch: Values, now_us: int) -> None:

@@ -99,5 +99,5 @@ def _held(desk: Desk, golden: Golden, wanted: Wanted, cause: int | None) -> str:
     if wanted.lane is Lane.CONSENT:
         return ""
     if wanted.op == "delete" and golden.id in desk.ask_before_delete:
-        return "deleted elsewhere: delete here too?"
+        return desk.ask_before_delete[golden.id]
     return desk.tripped.get(cause, "") if cause is not None else ""

@@ -21,17 +21,20 @@ from zgoda.model.clock import Clock
 from zgoda.model.golden import to_us
 from zgoda.sync.desk import SQL
 from zgoda.sync.intake import Feed, Reading, Taken, take_page
+from zgoda.sync.lost_fields import reading_around
 from zgoda.sync.setup import Source
 
 
 class Pulled(msgspec.Struct, frozen=True, kw_only=True):
-    """What a read brought. `missing` are records a complete full read no longer met."""
+    """What a read brought. `missing` are records a complete full read no longer met, `lost` fields that could not be
+    read."""
 
     rows: int = 0
     fresh: int = 0
     removed: int = 0
     missing: int = 0
     complete: bool = False
+    lost: tuple[str, ...] = ()
 
 
 Progress = Callable[[Source, int], None]
@@ -41,12 +44,31 @@ async def pull_all(
     db: Database, clock: Clock, connection: Connection, source: Source, *, run: int | None, told: Progress | None = None
 ) -> Pulled:
     """Read everything (first sync, resync, drift). Nothing that follows from it starts a journey or a send."""
-    stream = connection.streams[source.stream.name]
-    if stream.read_all is None:
+    if connection.streams[source.stream.name].read_all is None:
         raise NeedsAttention(Attention.SETTINGS, f"{source.name} cannot be read in full")
+
+    async def read(fields: tuple[str, ...]) -> Pulled:
+        return await _pull_all(db, clock, connection, source, fields, run=run, told=told)
+
+    pulled, lost = await reading_around(db, clock, source, read, hopeful=True)
+    return msgspec.structs.replace(pulled, lost=tuple(lost))
+
+
+async def _pull_all(
+    db: Database,
+    clock: Clock,
+    connection: Connection,
+    source: Source,
+    fields: tuple[str, ...],
+    *,
+    run: int | None,
+    told: Progress | None,
+) -> Pulled:
+    read_all = connection.streams[source.stream.name].read_all
+    assert read_all is not None
     cursor, started_us = await _start(db, clock, source)
     total, expected, position = Pulled(), 0, cursor
-    pages = stream.read_all(connection.in_lane(Lane.BACKFILL), Asked(fields=_fields(source), cursor=cursor))
+    pages = read_all(connection.in_lane(Lane.BACKFILL), Asked(fields=fields, cursor=cursor))
     async for page, read_us in _ahead(pages, clock):
         expected = page.total if page.total is not None else expected
         position = page.cursor or position
@@ -98,6 +120,17 @@ async def pull_changes(
     db: Database, clock: Clock, connection: Connection, source: Source, *, run: int | None
 ) -> Pulled:
     """Read what changed and what is gone since the last time."""
+
+    async def read(fields: tuple[str, ...]) -> Pulled:
+        return await _pull_changes(db, clock, connection, source, fields, run=run)
+
+    pulled, lost = await reading_around(db, clock, source, read, hopeful=False)
+    return msgspec.structs.replace(pulled, lost=tuple(lost))
+
+
+async def _pull_changes(
+    db: Database, clock: Clock, connection: Connection, source: Source, fields: tuple[str, ...], *, run: int | None
+) -> Pulled:
     stream = connection.streams[source.stream.name]
     total = Pulled(complete=True)
     feeds: list[tuple[Feed, ReadFunction | None]] = [("changes", stream.read_changes), ("deletes", stream.read_deletes)]
@@ -106,7 +139,7 @@ async def pull_changes(
             continue
         async with db.transaction() as tx:
             row = await tx.row(SQL["load_feed"], {"source": source.id, "kind": feed})
-        asked = Asked(fields=_fields(source), cursor=(row[0] if row else None) or None)
+        asked = Asked(fields=fields, cursor=(row[0] if row else None) or None)
         pages = read(connection.in_lane(Lane.LIVE), asked)
         async for page, read_us in _ahead(pages, clock):
             reading = Reading(feed=feed, read_us=read_us, backfill=False, run=run)
@@ -128,10 +161,7 @@ async def pull_hints(db: Database, clock: Clock, connection: Connection, source:
         return total
     vendor_ids = list(dict.fromkeys(vendor_id for _seq, vendor_id, _body in hints))
     read_us = to_us(clock.now())
-    if stream.read_ids is None:
-        page = Page()
-    else:
-        page = await stream.read_ids(connection.in_lane(Lane.LIVE), Asked(fields=_fields(source)), vendor_ids)
+    page, lost = await _read_ids(db, clock, connection, source, vendor_ids)
     told_gone = [
         Removed(id=vendor_id, merged_into=body["merged_into"], stream=body["stream"], erased=body["erased"])
         for _seq, vendor_id, body in hints
@@ -141,11 +171,20 @@ async def pull_hints(db: Database, clock: Clock, connection: Connection, source:
     total = _add(total, await take_page(db, clock, source, page, Reading(feed="ids", read_us=read_us, backfill=False)))
     async with db.transaction() as tx:
         await tx.run(SQL["drop_hints"], {"ids": ids(seq for seq, _id, _body in hints)})
-    return total
+    return msgspec.structs.replace(total, lost=tuple(lost))
 
 
-def _fields(source: Source) -> tuple[str, ...]:
-    return source.mapping.vendor_fields
+async def _read_ids(
+    db: Database, clock: Clock, connection: Connection, source: Source, vendor_ids: list[str]
+) -> tuple[Page, list[str]]:
+    read_ids = connection.streams[source.stream.name].read_ids
+    if read_ids is None:
+        return Page(), []
+
+    async def read(fields: tuple[str, ...]) -> Page:
+        return await read_ids(connection.in_lane(Lane.LIVE), Asked(fields=fields), vendor_ids)
+
+    return await reading_around(db, clock, source, read, hopeful=False)
 
 
 async def _ahead(pages: AsyncIterator[Page], clock: Clock) -> AsyncGenerator[tuple[Page, int]]:

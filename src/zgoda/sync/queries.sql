@@ -249,7 +249,7 @@ WITH released AS (
     WHERE o.parent_source = r.s AND o.parent_id = r.i
     RETURNING o.source, o.vendor_id, o.body, o.read_us, o.backfill)
 INSERT INTO inbox (source, vendor_id, kind, body, read_us, backfill)
-SELECT source, vendor_id, 'row', body, read_us, backfill FROM released
+SELECT source, vendor_id, 'row', body, read_us, backfill FROM released ORDER BY read_us, vendor_id
 
 -- name: save_suspicions
 -- Records that might be one.
@@ -354,6 +354,38 @@ SELECT golden_id, source, vendor_id FROM link
 WHERE golden_id = ANY(%(ids)s::bigint[])
   AND source = ANY(%(sources)s) AND NOT gone AND excluded IS NULL
 
+-- name: lost_fields
+-- Vendor fields of a stream that are paused.
+SELECT vendor FROM lost_field WHERE source = %(source)s ORDER BY vendor
+
+-- name: all_lost_fields
+-- All paused fields with the reasons.
+SELECT source, vendor, reason FROM lost_field ORDER BY source, vendor
+
+-- name: lose_fields
+-- Pause vendor fields of a stream.
+INSERT INTO lost_field (source, vendor, reason, since)
+SELECT %(source)s, v, %(reason)s, %(now)s FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (v text)
+ON CONFLICT (source, vendor) DO UPDATE SET reason = excluded.reason
+
+-- name: find_fields_again
+-- Paused fields that are back.
+DELETE FROM lost_field x USING jsonb_to_recordset(%(batch)s::jsonb) AS r (v text)
+WHERE x.source = %(source)s AND x.vendor = r.v
+
+-- name: forget_field_faults
+-- Fields that may be told again; returns the records they were parked on.
+UPDATE link l SET faults = nullif(l.faults - r.names, '{}'), agreed = nullif(l.agreed - r.names, '{}')
+FROM (SELECT array_agg(f) AS names FROM jsonb_to_recordset(%(batch)s::jsonb) AS t (f text)) r
+WHERE l.source = %(source)s AND l.faults ?| r.names RETURNING l.golden_id
+
+-- name: standing_of_source
+-- What the gate must know of a stream: its connection's state, the switches, its canary and its paused fields.
+SELECT coalesce(c.status, 'active'), c.approved_at IS NOT NULL,
+    (SELECT coalesce(jsonb_object_agg(name, value), '{}') FROM switch), s.canary,
+    ARRAY(SELECT vendor FROM lost_field f WHERE f.source = s.id)
+FROM source s LEFT JOIN connection_state c ON c.connection = s.connection WHERE s.id = %(source)s
+
 -- name: load_switches
 -- Kill and pause switches.
 SELECT name, value FROM switch
@@ -400,10 +432,6 @@ FROM source s WHERE s.id = %(source)s
 -- name: save_canary
 -- Move a stream's canary on.
 UPDATE source SET canary = %(stage)s WHERE id = %(source)s
-
--- name: source_canary
--- The stage of a stream's canary alone.
-SELECT canary FROM source WHERE id = %(source)s
 
 -- name: save_plan
 -- Keep a plan's counts, so that it can be approved by its number.
@@ -523,7 +551,7 @@ SELECT source, state, reason FROM record_state WHERE golden_id = %(id)s
 -- name: approve_held
 -- Let held deliveries go.
 UPDATE delivery SET state = 'pending', reason = 'approved', due_us = 0 WHERE id = ANY(%(ids)s::bigint[]) AND state = 'held'
-RETURNING id
+RETURNING golden_id, source, op
 
 -- name: reject_held
 -- Refuse held deliveries.
@@ -542,12 +570,13 @@ WHERE l.golden_id = r.g AND l.source = r.s AND NOT l.gone
 
 -- name: redeliver_all
 -- Try everything dead or failing again.
-UPDATE delivery SET state = 'pending', due_us = 0, tries = 0, refused = NULL WHERE state IN ('dead', 'failing') RETURNING golden_id
+UPDATE delivery SET state = 'pending', due_us = 0, tries = 0, refused = NULL WHERE state IN ('dead', 'failing')
+RETURNING golden_id, source, op
 
 -- name: redeliver_some
 -- Try some dead or failing deliveries again.
 UPDATE delivery SET state = 'pending', due_us = 0, tries = 0, refused = NULL
-WHERE id = ANY(%(ids)s::bigint[]) AND state IN ('dead', 'failing') RETURNING golden_id
+WHERE id = ANY(%(ids)s::bigint[]) AND state IN ('dead', 'failing') RETURNING golden_id, source, op
 
 -- name: forget_faults
 -- Parked fields get another chance.
@@ -650,9 +679,12 @@ ON CONFLICT (connection, stream) DO NOTHING
 SELECT connection, stream, id, mapping_version FROM source
 
 -- name: save_mapping_versions
--- Remember the mappings in force; a changed one starts a new canary, and everything is looked at again.
-UPDATE source s SET mapping_version = r.v, canary = 'first', canary_since = %(now)s
-FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (id smallint, v text) WHERE s.id = r.id AND s.mapping_version <> r.v
+-- Remember the mappings in force; a changed one starts a new canary, and everything is read again.
+WITH changed AS (
+    UPDATE source s SET mapping_version = r.v, canary = 'first', canary_since = %(now)s
+    FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (id smallint, v text)
+    WHERE s.id = r.id AND s.mapping_version <> r.v RETURNING s.id)
+UPDATE feed SET complete_at = NULL, cursor = '{}' WHERE kind = 'all' AND source IN (SELECT id FROM changed)
 
 -- name: runs_kind
 -- Recent runs.

@@ -68,6 +68,8 @@ async def reconcile(db: Database, setup: Setup, clock: Clock, entity: str, *, ru
         looks = [_look(sources[item.source], item) for item in items]
         await _lay(tx, desk, setup, looks, [golden_id for golden_id, _ in replans])
         old_keys = {golden_id: set(keys) for golden_id, keys in desk.keys_of.items()}
+        if "occurred_at" in setup.fields[entity]:
+            looks.sort(key=lambda look: look.values.get("occurred_at") or "")
         for look in looks:
             if look.item.kind == "gone":
                 depart(desk, setup, look.source, look.item)

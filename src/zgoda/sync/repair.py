@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from zgoda.db.database import Database, batch, ids
+from zgoda.db.database import Database, Transaction, batch, ids
 from zgoda.model.clock import Clock
 from zgoda.model.golden import Claim, to_us
 from zgoda.sync.desk import SQL, Change, Desk, lay_goldens, save
@@ -19,14 +19,15 @@ PERSON: Final = 0
 """The source id that stands for a person at the hub."""
 
 
-async def approve(db: Database, clock: Clock, delivery_ids: list[int]) -> int:
+async def approve(db: Database, clock: Clock, delivery_ids: list[int], by: str = "") -> int:
     """Let held deliveries go. Returns how many were held."""
     async with db.transaction() as tx:
         rows = await tx.rows(SQL["approve_held"], {"ids": ids(delivery_ids)})
+        await _log(tx, clock, [_decision(g, s, f"held {op} approved", by) for g, s, op in rows])
     return len(rows)
 
 
-async def reject(db: Database, clock: Clock, delivery_ids: list[int]) -> int:
+async def reject(db: Database, clock: Clock, delivery_ids: list[int], by: str = "") -> int:
     """Refuse held deliveries: the system keeps what it has, until the record changes again. A rejected deletion means
     the record lives on."""
     async with db.transaction() as tx:
@@ -38,18 +39,20 @@ async def reject(db: Database, clock: Clock, delivery_ids: list[int]) -> int:
         ]
         if agreed:
             await tx.run(SQL["agree_to_differ"], {"batch": batch(agreed)})
+        await _log(tx, clock, [_decision(g, s, f"held {op} rejected", by) for g, s, op, _patch in rows])
     return len(rows)
 
 
-async def redeliver(db: Database, delivery_ids: list[int] | None) -> int:
+async def redeliver(db: Database, clock: Clock, delivery_ids: list[int] | None, by: str = "") -> int:
     """Try dead and failing deliveries again, now; None means all of them. They are judged by the gate of now."""
     async with db.transaction() as tx:
         if delivery_ids is None:
             rows = await tx.rows(SQL["redeliver_all"])
         else:
             rows = await tx.rows(SQL["redeliver_some"], {"ids": ids(delivery_ids)})
-        golden_ids = sorted({golden_id for (golden_id,) in rows})
+        golden_ids = sorted({golden_id for golden_id, _source, _op in rows})
         await tx.run(SQL["put_replan"], {"ids": ids(golden_ids), "backfill": False})
+        await _log(tx, clock, [_decision(g, s, f"{op} tried again", by) for g, s, op in rows])
     return len(rows)
 
 
@@ -97,6 +100,17 @@ async def _set_field(tx: Any, setup: Setup, clock: Clock, golden_id: int, field:
         desk.changes.append(_change(golden_id, {field: [old, value, rule]}))
     await save(tx, desk, {golden_id: set(desk.keys_of[golden_id])})
     await tx.run(SQL["put_replan"], {"ids": ids([golden_id]), "backfill": False})
+
+
+def _decision(golden_id: int, source: int, what: str, by: str) -> Change:
+    """An entry of the history for what a person decided about a record in one system."""
+    rule = f"{what}, by {by or 'a person'}"
+    return msgspec.structs.replace(_change(golden_id, {"*": [None, None, rule]}), source=source)
+
+
+async def _log(tx: Transaction, clock: Clock, decisions: list[Change]) -> None:
+    if decisions:
+        await tx.run(SQL["save_changes"], {"batch": batch(decisions), "now": clock.now()})
 
 
 def _change(golden_id: int, fields: dict[str, list[Any]]) -> Change:
@@ -164,12 +178,13 @@ async def _put_back(
     return restored, left
 
 
-async def recreate(db: Database, clock: Clock, golden_id: int, source: int) -> bool:
+async def recreate(db: Database, clock: Clock, golden_id: int, source: int, by: str = "") -> bool:
     """Create a record again in a system where it was deleted or rejected. False when it is alive there."""
     async with db.transaction() as tx:
         rows = await tx.rows(SQL["forget_gone_link"], {"id": golden_id, "source": source})
         await tx.run(SQL["revive_golden"], {"ids": ids([golden_id])})
         await tx.run(SQL["put_replan"], {"ids": ids([golden_id]), "backfill": False})
+        await _log(tx, clock, [_decision(golden_id, source, "to be created again", by) for _ in rows])
     return bool(rows)
 
 

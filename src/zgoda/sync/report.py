@@ -14,7 +14,8 @@ from zgoda.sync.setup import Setup
 
 
 class StreamStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """How one stream stands: records by state, the queue before and behind it, and its last reads."""
+    """How one stream stands: records by state, the queue before it, its last reads, and vendor fields that are paused
+    because they are gone there (with the reason)."""
 
     connection: str
     stream: str
@@ -24,6 +25,7 @@ class StreamStatus(msgspec.Struct, frozen=True, kw_only=True):
     waiting_in: int
     canary: str
     brake: str
+    lost_fields: dict[str, str]
     last_read: datetime | None
     last_full_read: datetime | None
 
@@ -59,6 +61,7 @@ async def status(pool: Pool, setup: Setup) -> Status:
         queues = dict(await tx.rows(SQL["inbox_counts"]))
         feeds = {(source, kind): (read, done) for source, kind, read, done in await tx.rows(SQL["feed_times"])}
         sources = {id: (canary, brake) for id, canary, brake in await tx.rows(SQL["source_brakes"])}
+        lost = await tx.rows(SQL["all_lost_fields"])
         connections = await tx.rows(SQL["connection_states"])
         switches = dict(await tx.rows(SQL["load_switches"]))
         conflicts, held, dead, suspicions, orphans = await tx.row(SQL["trouble_counts"]) or (0, 0, 0, 0, 0)
@@ -77,6 +80,7 @@ async def status(pool: Pool, setup: Setup) -> Status:
                 waiting_in=queues.get(source.id, 0),
                 canary=sources.get(source.id, ("", ""))[0],
                 brake=sources.get(source.id, ("", ""))[1] or "",
+                lost_fields={vendor: why for id, vendor, why in lost if id == source.id},
                 last_read=_latest(feeds.get((source.id, "changes")), feeds.get((source.id, "all"))),
                 last_full_read=feeds.get((source.id, "all"), (None, None))[1],
             )
@@ -242,13 +246,14 @@ async def why(pool: Pool, setup: Setup, golden_id: int, field: str | None = None
         golden = await tx.row(SQL["one_golden"], params)
         if golden is None:
             return None
+        params = {"id": golden[0]}
         links = await tx.rows(SQL["links_of_one"], params)
         changes = await tx.rows(SQL["changes_of"], params)
         conflicts = await tx.rows(SQL["conflicts_of"], params)
         told = await tx.rows(SQL["deliveries_of"], params)
         states = await tx.rows(SQL["states_of"], params)
     systems = {0: "hub"} | {id: source.name for id, source in setup.sources.items()}
-    _, entity, fields, claims = golden
+    golden_id, entity, fields, claims = golden
     lost = [
         ListedConflict(
             id=id,

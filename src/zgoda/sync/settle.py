@@ -21,8 +21,8 @@ MAX_AGE_US: Final = 72 * 3600 * 1_000_000
 class Parcel(msgspec.Struct, kw_only=True):
     """A claimed delivery. `patch` is canonical and final, `row` the vendor's form of it.
 
-    `refused` are fields the system would not have in an earlier attempt to create the record, `left_out` all that do not
-    go this time: field -> reason (None: it will follow when its parent exists there).
+    `refused` are fields the system would not have in an earlier attempt to create the record, `left_out` all those that
+    do not go this time: field -> reason (None: it will follow when its parent exists there).
     """
 
     delivery_id: int
@@ -36,6 +36,7 @@ class Parcel(msgspec.Struct, kw_only=True):
     golden_version: int
     created_us: int
     row: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
+    echo: Values = msgspec.field(default_factory=dict[str, Any])
     stamp: str = ""
     refused: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     left_out: dict[str, str | None] = msgspec.field(default_factory=dict[str, str | None])
@@ -108,7 +109,7 @@ def _tie(desk: Desk, source: Source, parcel: Parcel, golden: Golden, receipt: Re
         link = _rename(desk, source, parcel, receipt)
     if link is None:
         link = desk.tie(golden, (source.id, receipt.id))
-        link.inflight = Inflight(patch=parcel.patch, prior={}, since_us=now_us)
+        link.inflight = Inflight(patch=parcel.patch, prior={}, since_us=now_us, echo=parcel.echo)
         return link
     if link.golden_id != golden.id:
         desk.suspicions.append({"g": golden.id, "o": link.golden_id, "why": f"{source.name} holds them as one record"})
@@ -135,6 +136,7 @@ def _read_receipt(desk: Desk, source: Source, link: Link, stored: dict[str, Any]
     mapped = source.mapping.read(stored)
     assert link.inflight is not None
     if not mapped.faults and not mapped.refs and _as_sent(link, mapped.values):
+        link.agreed.update({name: link.inflight.patch[name] for name in link.inflight.echo})
         link.base = mapped.values
         link.inflight = None
         link.fingerprint = source.mapping.fingerprint(stored)
@@ -155,7 +157,9 @@ def _read_receipt(desk: Desk, source: Source, link: Link, stored: dict[str, Any]
 
 def _as_sent(link: Link, values: Values) -> bool:
     """Our fields as we sent them, the others as they were (or blank where we had never seen them)."""
-    return all(value == link.base.get(name) for name, value in values.items()) and link.base.keys() <= values.keys()
+    assert link.inflight is not None
+    expected = {**link.base, **link.inflight.echo}
+    return all(value == expected.get(name) for name, value in values.items()) and link.base.keys() <= values.keys()
 
 
 def _settle_refusal(

@@ -24,6 +24,15 @@ CREATE TABLE connection_state (
     used_on date
 );
 
+-- Vendor fields that are gone there or hidden from us: paused, while the rest of their stream goes on.
+CREATE TABLE lost_field (
+    source smallint NOT NULL REFERENCES source,
+    vendor text NOT NULL,
+    reason text NOT NULL,
+    since timestamptz NOT NULL,
+    PRIMARY KEY (source, vendor)
+);
+
 -- Positions in change feeds, saved in the transaction that stores what was read up to them.
 CREATE TABLE feed (
     source smallint NOT NULL REFERENCES source,

@@ -96,7 +96,7 @@ async def _decide_held(frame: Frame, numbers: tuple[int, ...], everything: bool,
         chosen = list(numbers)
         if everything:
             chosen = [d.id for d in await list_deliveries(store.pool, store.setup, ("held",), 1_000_000, 0)]
-        count = await act(store.pool, store.clock, chosen)
+        count = await act(store.pool, store.clock, chosen, getpass.getuser())
     frame.voice.result({word: count})
     frame.voice.say(
         f"{count} {word}" + ("; `zgoda sync` (or the running hub) delivers them" if word == "approved" else "")
@@ -131,7 +131,7 @@ async def redeliver_dead(frame: Frame, numbers: tuple[int, ...], everything: boo
     if not numbers and not everything:
         frame.voice.fail("say which: numbers, or --all", "`zgoda dead-letters list` lists them")
     async with store_of(frame) as store:
-        count = await redeliver(store.pool, None if everything else list(numbers))
+        count = await redeliver(store.pool, store.clock, None if everything else list(numbers), getpass.getuser())
         if everything:
             count += await forget_faults(store.pool, None)
     frame.voice.result({"redelivered": count})
@@ -187,6 +187,6 @@ async def recreate(frame: Frame, record: str, stream: str) -> None:
         found = await find_records(store.pool, record)
         if len(found) != 1:
             frame.voice.fail(f"{record!r} fits {len(found)} records", "ask with the number, see `zgoda why`")
-        done = await again(store.pool, store.clock, found[0][0], source.id)
+        done = await again(store.pool, store.clock, found[0][0], source.id, getpass.getuser())
     frame.voice.result({"recreate": done})
     frame.voice.say("it will be created with the next sync" if done else "it is not deleted there")

@@ -44,6 +44,8 @@ async def status(frame: Frame) -> None:
         ],
     )
     for stream in found.streams:
+        for field, reason in stream.lost_fields.items():
+            voice.say(f"  {stream.connection}/{stream.stream}: {field} is paused: {reason}", style="yellow")
         for reason, count in sorted(stream.reasons.items(), key=lambda item: -item[1])[:5]:
             voice.say(f"  {stream.connection}/{stream.stream}: {count} {reason}")
     if found.switches:

@@ -1,16 +1,19 @@
 """Do the two systems agree? Asked of the systems themselves, field by field, without the hub's help.
 
-People are paired by e-mail address, and fields are compared by the vendors' own names, so that a mistake in the hub's
-mapping or bookkeeping cannot hide.
+Records are paired by what people would pair them by (an e-mail address), and fields are read by the vendors' own names,
+so that a mistake in the hub's mapping or bookkeeping cannot hide.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
 
 import msgspec
+
+Side: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""What one system holds: key -> field -> value. Both sides name the fields alike."""
 
 PAIRS = (
     ("FirstName", "FNAME"),
@@ -20,9 +23,9 @@ PAIRS = (
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
-    """How many fields of people known to both agree. `differing` names the fields that do not, with counts."""
+    """How many fields of records known to both agree. `differing` names the fields that do not, with counts."""
 
-    people: int
+    both: int
     fields: int
     agreeing: int
     differing: dict[str, int]
@@ -36,38 +39,48 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
 
 def compare(contacts: Iterable[dict[str, Any]], members: Iterable[dict[str, Any]]) -> Agreement:
     """Compare everybody whose address is unique in both systems."""
-    crm = _by_address((contact.get("Email"), contact) for contact in contacts)
-    news = _by_address((member.get("email_address"), member) for member in members)
+    return agree(
+        by_key((contact.get("Email"), _contact(contact)) for contact in contacts),
+        by_key((member.get("email_address"), _member(member)) for member in members),
+    )
+
+
+def agree(crm: Side, news: Side) -> Agreement:
+    """Compare, field by field, what both sides have under the same key."""
     both = crm.keys() & news.keys()
-    differing: Counter[str] = Counter()
-    for address in both:
-        contact, member = crm[address], news[address]
-        for theirs, ours in PAIRS:
-            if _folded(contact.get(theirs)) != _folded(member["merge_fields"].get(ours)):
-                differing[theirs] += 1
-        if bool(contact.get("HasOptedOutOfEmail")) != (member.get("status") in ("unsubscribed",)):
-            differing["HasOptedOutOfEmail"] += 1
-    fields = len(both) * (len(PAIRS) + 1)
+    pairs = [(name, value, news[key].get(name)) for key in both for name, value in crm[key].items()]
+    differing = Counter(name for name, one, other in pairs if folded(one) != folded(other))
     return Agreement(
-        people=len(both),
-        fields=fields,
-        agreeing=fields - sum(differing.values()),
+        both=len(both),
+        fields=len(pairs),
+        agreeing=len(pairs) - sum(differing.values()),
         differing=dict(differing),
         only_crm=len(crm.keys() - both),
         only_news=len(news.keys() - both),
     )
 
 
-def _by_address(records: Iterable[tuple[Any, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+def by_key(records: Iterable[tuple[Any, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """Records by their key, whatever its case; those without one or with somebody else's are left out."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for address, record in records:
-        if isinstance(address, str) and address.strip():
-            found.setdefault(address.strip().casefold(), []).append(record)
-    return {address: records[0] for address, records in found.items() if len(records) == 1}
+    for key, record in records:
+        if isinstance(key, str) and key.strip():
+            found.setdefault(key.strip().casefold(), []).append(record)
+    return {key: records[0] for key, records in found.items() if len(records) == 1}
 
 
-def _folded(value: Any) -> str:
+def folded(value: Any) -> str:
     """Spelling that means nothing: outer white space, and in telephone numbers all but digits (00 is +)."""
     text = str(value or "").strip()
     digits = "".join(c for c in text if c.isdigit())
     return digits.removeprefix("00") if len(digits) >= 7 else text
+
+
+def _contact(contact: dict[str, Any]) -> dict[str, Any]:
+    opted_out = bool(contact.get("HasOptedOutOfEmail"))
+    return {name: contact.get(name) for name, _ in PAIRS} | {"HasOptedOutOfEmail": opted_out}
+
+
+def _member(member: dict[str, Any]) -> dict[str, Any]:
+    opted_out = member.get("status") in ("unsubscribed",)
+    return {name: member["merge_fields"].get(tag) for name, tag in PAIRS} | {"HasOptedOutOfEmail": opted_out}

@@ -12,17 +12,15 @@ from typing import Any
 
 import msgspec
 
-from zgoda.app import Store, check_accounts, open_hub, open_store, read_project, sync_once
-from zgoda.entrypoints.cli.flow import show_plan
+from zgoda.app import Store, open_hub, open_store, read_project
 from zgoda.entrypoints.cli.look import show_why
 from zgoda.entrypoints.cli.speak import Voice
 from zgoda.entrypoints.demo.agreement import Agreement, compare
 from zgoda.entrypoints.demo.scenery import Twin, twins, write_project
+from zgoda.entrypoints.demo.steps import check, plan_and_first_sync, step, sync_until_calm
 from zgoda.entrypoints.web.serve import build, server
 from zgoda.settings.opening import connection_settings, read_secret_file
 from zgoda.sync.cycle import Hub
-from zgoda.sync.preview import preview
-from zgoda.sync.repair import approve_first_sync
 from zgoda.sync.report import Status, find_records, list_conflicts, status, why
 from zgoda.sync.schedule import Keeper
 
@@ -51,13 +49,14 @@ async def tell(voice: Voice, folder: Path, *, records: int, seed: int, once: boo
     began = time.monotonic()
     async with twins(records, seed) as (crm, news):
         write_project(folder, crm, news)
-        _step(voice, f"Two systems: a CRM (Salesforce twin, {crm.url}) and a newsletter (Mailchimp twin, {news.url})")
+        step(voice, f"Two systems: a CRM (Salesforce twin, {crm.url}) and a newsletter (Mailchimp twin, {news.url})")
         await _agreement_now(voice, crm, news)
         project = read_project(folder)
-        _step(voice, f"zgoda validate: {len(project.connections)} connections, no faults ({folder})")
+        step(voice, f"zgoda validate: {len(project.connections)} connections, no faults ({folder})")
         async with open_store(project) as store, open_hub(store) as hub:
-            await _check(voice, store, hub)
-            await _first_sync(voice, store, hub, crm, news)
+            await check(voice, store, hub)
+            await plan_and_first_sync(voice, store, hub)
+            await _agreement_now(voice, crm, news)
             await _edits(voice, store, hub, crm, news)
             await _conflict(voice, store, hub, crm, news)
             await _opt_out(voice, store, hub, crm, news)
@@ -74,60 +73,22 @@ async def tell(voice: Voice, folder: Path, *, records: int, seed: int, once: boo
     return 0 if ending.agrees else 1
 
 
-def _step(voice: Voice, text: str) -> None:
-    voice.say()
-    voice.say(f"• {text}", style="bold")
-
-
 async def _agreement_now(voice: Voice, crm: Twin, news: Twin) -> Agreement:
     found = compare(await crm.records("Contact"), await news.records("members"))
     voice.say(
-        f"  {found.people} people in both, {found.only_crm} only in the CRM, {found.only_news} only in the newsletter; "
+        f"  {found.both} people in both, {found.only_crm} only in the CRM, {found.only_news} only in the newsletter; "
         f"{found.percent:.1f} % of the fields agree"
     )
     return found
 
 
-async def _check(voice: Voice, store: Store, hub: Hub) -> None:
-    _step(voice, "zgoda check: who are we there, and what may we do?")
-    for name, answer in (await check_accounts(store, hub)).items():
-        if isinstance(answer, Exception):
-            raise answer
-        voice.say(f"  {name}: account {answer.account}, version {answer.version}")
-
-
-async def _first_sync(voice: Voice, store: Store, hub: Hub, crm: Twin, news: Twin) -> None:
-    _step(voice, "zgoda plan: what would a first sync do? (nothing is written)")
-    plan = await preview(store.pool, hub, full=True, samples=1)
-    show_plan(voice, plan)
-    _step(voice, f"zgoda sync --approve {plan.id}: first 50 records, then 1 %, then all")
-    await approve_first_sync(store.pool, store.clock, list(hub.connections))
-    await _sync(voice, store, hub, full=True)
-    await _agreement_now(voice, crm, news)
-
-
-async def _sync(voice: Voice, store: Store, hub: Hub, *, full: bool = False) -> None:
-    """Syncs until a round brings nothing new: stamps of a second and late commits need a second look."""
-    for _ in range(4):
-        done = await sync_once(store, hub, full=full)
-        cycle = done.cycle
-        voice.say(
-            f"  run {done.run}: {cycle.read} read, {cycle.edits} changed, {cycle.applied} written, "
-            f"{cycle.refused} refused: {done.result}"
-        )
-        if not cycle.applied and not cycle.fresh:
-            return
-        full = False
-        await store.clock.sleep(1.0)
-
-
 async def _edits(voice: Voice, store: Store, hub: Hub, crm: Twin, news: Twin) -> None:
     contact, member = await _pair(crm, news, 0)
     other, other_member = await _pair(crm, news, 1)
-    _step(voice, "An edit on each side: sales corrects a telephone number, marketing a first name")
+    step(voice, "An edit on each side: sales corrects a telephone number, marketing a first name")
     await crm.edit(_crm_update(contact["Id"], Phone="+48 600 700 800"))
     await news.edit(_news_update(other_member["id"], FNAME="Aleksandra"))
-    await _sync(voice, store, hub)
+    await sync_until_calm(voice, store, hub)
     phone = (await _member(news, member["contact_id"]))["merge_fields"]["PHONE"]
     first = (await _contact(crm, other["Id"]))["FirstName"]
     voice.say(f"  the newsletter now says {phone}, the CRM says {first}")
@@ -135,10 +96,10 @@ async def _edits(voice: Voice, store: Store, hub: Hub, crm: Twin, news: Twin) ->
 
 async def _conflict(voice: Voice, store: Store, hub: Hub, crm: Twin, news: Twin) -> None:
     contact, member = await _pair(crm, news, 2)
-    _step(voice, "A conflict: both change the same telephone number (policy: prefer crm)")
+    step(voice, "A conflict: both change the same telephone number (policy: prefer crm)")
     await crm.edit(_crm_update(contact["Id"], Phone="+48 111 222 333"))
     await news.edit(_news_update(member["id"], PHONE="+48 999 888 777"))
-    await _sync(voice, store, hub)
+    await sync_until_calm(voice, store, hub)
     voice.say(f"  both say {(await _member(news, member['contact_id']))['merge_fields']['PHONE']} now")
     conflicts = await list_conflicts(store.pool, store.setup, only_open=False, limit=10_000, after=0)
     for conflict in conflicts:
@@ -148,12 +109,12 @@ async def _conflict(voice: Voice, store: Store, hub: Hub, crm: Twin, news: Twin)
 
 async def _opt_out(voice: Voice, store: Store, hub: Hub, crm: Twin, news: Twin) -> None:
     contact, member = await _pair(crm, news, 3)
-    _step(voice, "An opt-out: somebody unsubscribes from the newsletter")
+    step(voice, "An opt-out: somebody unsubscribes from the newsletter")
     await news.edit({"op": "unsubscribe", "id": member["id"]})
-    await _sync(voice, store, hub)
+    await sync_until_calm(voice, store, hub)
     opted_out = (await _contact(crm, contact["Id"])).get("HasOptedOutOfEmail")
     voice.say(f"  the CRM's opt-out box is {'ticked' if opted_out else 'NOT ticked'}")
-    _step(voice, "zgoda why: why is this person opted out?")
+    step(voice, "zgoda why: why is this person opted out?")
     found = await find_records(store.pool, str(contact["Email"]).strip())
     answer = await why(store.pool, store.setup, found[0][0], "consent:email:marketing") if found else None
     if answer is not None:
@@ -163,9 +124,9 @@ async def _opt_out(voice: Voice, store: Store, hub: Hub, crm: Twin, news: Twin) 
 async def _merge(voice: Voice, store: Store, hub: Hub, crm: Twin) -> None:
     people = [c for c in await crm.records("Contact") if c.get("Email")]
     winner, loser = people[40], people[41]
-    _step(voice, "A merge: sales merges two contacts; links and consent follow the survivor")
+    step(voice, "A merge: sales merges two contacts; links and consent follow the survivor")
     await crm.edit({"op": "merge", "object": "Contact", "id": winner["Id"], "losers": [loser["Id"]]})
-    await _sync(voice, store, hub)
+    await sync_until_calm(voice, store, hub)
     found = await find_records(store.pool, loser["Id"])
     names = ", ".join(f"#{id} {name}" for id, _entity, name in found)
     voice.say(f"  the merged contact's old id leads to {names or 'nobody'}")
@@ -182,7 +143,7 @@ async def _running(voice: Voice, store: Store, hub: Hub) -> AsyncGenerator[Keepe
         while not web.started:
             await store.clock.sleep(0.02)
         port = web.servers[0].sockets[0].getsockname()[1]
-        _step(voice, f"zgoda run: polls, webhooks and deliveries, http://127.0.0.1:{port}/health/ready")
+        step(voice, f"zgoda run: polls, webhooks and deliveries, http://127.0.0.1:{port}/health/ready")
         line = hub.connections["news"]
         if line.connector.subscribe is not None:
             secret = settings["news"]["webhook_secret"]
@@ -195,7 +156,7 @@ async def _running(voice: Voice, store: Store, hub: Hub) -> AsyncGenerator[Keepe
 
 
 async def _burst(voice: Voice, crm: Twin, news: Twin, keeper: Keeper) -> None:
-    _step(voice, f"A burst of webhooks: marketing changes {BURST} people at once")
+    step(voice, f"A burst of webhooks: marketing changes {BURST} people at once")
     members = [m for m in await news.records("members") if m["status"] == "subscribed"][100 : 100 + BURST]
     began = time.monotonic()
     await news.edit(*(_news_update(m["id"], FNAME=f"{m['merge_fields']['FNAME'] or 'X'}a") for m in members))
@@ -246,7 +207,7 @@ def _show_ending(voice: Voice, ending: Ending) -> None:
     voice.table(
         ["summary", ">"],
         [
-            ("people in both systems", agreement.people),
+            ("people in both systems", agreement.both),
             ("fields that agree", f"{agreement.agreeing} of {agreement.fields} ({agreement.percent:.2f} %)"),
             ("writes to the CRM", ending.writes_crm),
             ("writes to the newsletter", ending.writes_news),
