@@ -27,6 +27,10 @@ $(STAMP): requirements/dev.txt pyproject.toml
 run: setup ## the main job on two twins: plan, sync, edits, conflict, opt-out, merge, webhooks (ONCE=1 stops after it)
 	@$(BIN)/zgoda demo $(if $(ONCE),--once)
 
+real: setup ## the same job on a real Tryton and a real Odoo with real mails; installs them first (KEEP=1 lets them run)
+	@$(BIN)/python -m tools.real prepare
+	@$(BIN)/python -m tools.real story $(if $(KEEP),--keep,--once)
+
 check: setup ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check src tests tools
 	@$(BIN)/ruff check src tests tools
@@ -35,6 +39,9 @@ check: setup ## format, lint, types, import contracts
 
 test: setup ## all tests
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile
+
+bench: setup ## how far from the tightest program that does the same job (NAME=p2 runs one, QUICK=1 only checks rows, FULL=1 a million)
+	@$(BIN)/python -m tools.bench $(NAME) $(if $(QUICK),--quick) $(if $(FULL),--full)
 
 coverage-of-ids: setup ## which acceptance, invariant and fault ids have a test, and which not
 	@$(BIN)/python -m tools.coverage_of_ids
@@ -45,4 +52,4 @@ requirements: setup ## pin all dependencies anew, with hashes
 	    --no-emit-find-links --no-emit-index-url $$( [ $$extra = dev ] && echo --group dev ) pyproject.toml -o requirements/$$extra.txt; \
 	done
 
-.PHONY: help setup run check test coverage-of-ids requirements
+.PHONY: help setup run real check test bench coverage-of-ids requirements

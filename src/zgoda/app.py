@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from zgoda.connectors import mailchimp, odoo, salesforce, tryton
+from zgoda.connectors import files, mailchimp, odoo, salesforce, sql, tryton
 from zgoda.db.database import Pool, batch
 from zgoda.db.embedded import ensure_running
 from zgoda.db.migrate import migrate
@@ -29,7 +29,7 @@ from zgoda.sync.desk import SQL
 from zgoda.sync.setup import Setup
 
 CONNECTORS: Mapping[str, Connector] = {
-    module.CONNECTOR.key: module.CONNECTOR for module in (salesforce, mailchimp, tryton, odoo)
+    module.CONNECTOR.key: module.CONNECTOR for module in (salesforce, mailchimp, tryton, odoo, sql, files)
 }
 
 

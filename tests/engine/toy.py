@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from zgoda.kit.convert import Dialect
-from zgoda.kit.errors import ConnectorError, Refusal, RefusalKind, Temporary
+from zgoda.kit.errors import Attention, ConnectorError, NeedsAttention, Refusal, RefusalKind, Temporary
 from zgoda.kit.http import Http
 from zgoda.kit.mapping import Map
 from zgoda.kit.pace import Limits
@@ -43,7 +43,8 @@ class Toy:
     in. `webhooks` collects what it would tell about every change, its own users' and the hub's alike. `attempts` are
     all writes that came in, refused ones included. `hidden` ids are left out of full reads (a wrong filter, an outage),
     `claimed_total` is what a full read says it has (None: the truth), `cut_after` pages a read breaks off. `frozen`
-    streams are immutable. `echo` puts the stored row into receipts.
+    streams are immutable. `echo` puts the stored row into receipts. `gone_fields` were removed by the system's
+    administrator: asking for them fails, writing them is refused by name.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Toy:
         trusted: bool = True,
     ) -> None:
         self.name = name
+        self.url = "http://127.0.0.1:9"
         self.clock = clock
         self.step_s = step_s
         self.tombstones = tombstones
@@ -73,6 +75,7 @@ class Toy:
         self.cut_after: int | None = None
         self.frozen: set[str] = set()
         self.echo = False
+        self.gone_fields: set[str] = set()
         self.rows: dict[str, dict[str, Row]] = {}
         self.graves: dict[str, list[tuple[str, Removed]]] = {}
         self.writes: list[tuple[str, str, str, Row]] = []
@@ -80,6 +83,7 @@ class Toy:
         self.drop_fields: set[str] = set()
         self.refuse: Callable[[Write], Refusal | None] = lambda write: None
         self.before_write: Callable[[], None] = lambda: None
+        self.before_call: Callable[[list[Write]], None] = lambda writes: None
         self.after_write: Callable[[list[Write]], None] = lambda writes: None
         self.fail_reads: ConnectorError | None = None
         self.page_size = 50
@@ -150,7 +154,7 @@ class Toy:
         else:
             epoch = int(now.timestamp() / self.step_s) * self.step_s
             now = datetime.fromtimestamp(epoch, UTC)
-        return now.isoformat().replace("+00:00", "Z")
+        return now.isoformat(timespec="microseconds").replace("+00:00", "Z")  # one width: stamps are compared as text
 
     # the connector ----------------------------------------------------------------------------------------------
 
@@ -185,7 +189,7 @@ class Toy:
             yield Page(removed=[grave for _, grave in graves], cursor={"stamp": stamp})
 
         async def read_ids(session: Session, reading: Reading, ids: list[str]) -> Page:
-            self._check_reads()
+            self._check_reads(name, reading)
             rows = self.rows.get(name, {})
             return Page(
                 rows=[self._shown(rows[id], reading) for id in ids if id in rows],
@@ -195,6 +199,7 @@ class Toy:
         async def write(session: Session, writes: list[Write]) -> list[Receipt]:
             await asyncio.sleep(0)
             self.before_write()
+            self.before_call(writes)
             receipts = [self._write(name, write) for write in writes]
             self.after_write(writes)
             return receipts
@@ -225,7 +230,7 @@ class Toy:
         )
 
     async def _read(self, stream: str, reading: Reading, since: str) -> AsyncIterator[Page]:
-        self._check_reads()
+        self._check_reads(stream, reading)
         start = self._stamp()
         rows = sorted(self.rows.get(stream, {}).values(), key=lambda row: (row["modified"], row["id"]))
         rows = [row for row in rows if row["modified"] >= since and (since or row["id"] not in self.hidden)]
@@ -241,9 +246,11 @@ class Toy:
             stamp = (newest if since else start) if last else since
             yield Page(rows=page, cursor={"stamp": stamp}, total=None if since else total)
 
-    def _check_reads(self) -> None:
+    def _check_reads(self, stream: str, reading: Reading) -> None:
         if self.fail_reads is not None:
             raise self.fail_reads
+        if unknown := tuple(sorted(self.gone_fields & set(reading.fields))):
+            raise NeedsAttention(Attention.SCHEMA, "there are no such fields", fields=unknown, stream=stream)
 
     def _shown(self, row: Row, reading: Reading) -> Row:
         shown = {name: row.get(name) for name in (*reading.fields, "id", "modified")}
@@ -254,7 +261,7 @@ class Toy:
 
     def _write(self, stream: str, write: Write) -> Receipt:
         self.attempts.append(write)
-        refusal = self.refuse(write)
+        refusal = self.refuse(write) or self._unknown(write)
         rows = self.rows.setdefault(stream, {})
         if refusal is None and write.op != "create" and write.id not in rows:
             moved = [grave.merged_into for _, grave in self.graves.get(stream, []) if grave.id == write.id]
@@ -272,6 +279,10 @@ class Toy:
             return self._receipt(stream, write.key, self.create(stream, **values))
         self.edit(stream, write.id, **values)
         return self._receipt(stream, write.key, write.id)
+
+    def _unknown(self, write: Write) -> Refusal | None:
+        unknown = tuple(sorted(self.gone_fields & write.values.keys()))
+        return Refusal(kind=RefusalKind.REJECTED, code="NO_FIELD", fields=unknown) if unknown else None
 
     def _receipt(self, stream: str, key: str, id: str) -> Receipt:
         return Receipt(key=key, id=id, stored=dict(self.rows[stream][id]) if self.echo else None)

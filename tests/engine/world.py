@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, LiteralString, cast
@@ -137,7 +138,7 @@ async def hub_of(
     async with AsyncExitStack() as stack:
         connections = {
             name: await stack.enter_async_context(
-                open_connection(name, connector, {"base_url": "http://127.0.0.1:9"}, clock)
+                open_connection(name, connector, {"base_url": toys[name].url}, clock)
             )
             for name, connector in connectors.items()
         }
@@ -199,7 +200,7 @@ async def calm(hub: Hub, clock: FakeClock, rounds: int = 3, *, step_s: float = 6
     cycles: list[Cycle] = []
     for _ in range(rounds):
         clock.advance(step_s)
-        cycles.append(await run_cycle(hub, full=full, run=None))
+        cycles.append(await asyncio.wait_for(run_cycle(hub, full=full, run=None), 20))
     return cycles
 
 

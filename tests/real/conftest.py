@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from tools import real
+
+from tests.real.pair import Day, Pair, running_pair, working_day
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +45,19 @@ def mails(sink: real.Sink) -> real.Sink:
     """The sink without the mails of earlier tests."""
     sink.clear()
     return sink
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """A Tryton and an Odoo of their own for the tests of the hub; distinct people per test."""
+    with running_pair(tmp_path_factory.mktemp("pair") / "project") as running:
+        yield running
+
+
+@pytest.fixture
+async def day(pair: Pair) -> AsyncIterator[Day]:
+    """The hub at work, with nothing left to do when the test begins."""
+    async with working_day(pair) as begun:
+        await begun.calm()
+        pair.quiet()
+        yield begun

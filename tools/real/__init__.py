@@ -15,6 +15,7 @@ from tools.real.odoo_server import odoo
 from tools.real.processes import ServerFailed
 from tools.real.smtp import Mail, Sink, smtp_sink
 from tools.real.tryton_server import tryton
+from tools.real.wire import Wire, Written, wire_to
 
 __all__ = (
     "CallRefused",
@@ -24,7 +25,10 @@ __all__ = (
     "ServerFailed",
     "Sink",
     "TrytonCalls",
+    "Wire",
+    "Written",
     "odoo",
     "smtp_sink",
     "tryton",
+    "wire_to",
 )

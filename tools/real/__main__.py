@@ -1,15 +1,17 @@
-"""`python -m tools.real prepare|up|status|down`: the real servers by hand; see docs/real-servers.md."""
+"""`python -m tools.real prepare|up|status|down|story`: the real servers by hand; see docs/real-servers.md."""
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 from tools.real import keeper, odoo_server, tryton_server
-from tools.real.cache import build_seconds, size_mb
+from tools.real.cache import build_seconds, cache_folder, size_mb
 from tools.real.install import environment
 from tools.real.processes import ServerFailed
+from tools.real.smtp import smtp_sink
 
 TEMPLATES: dict[str, Callable[[], Path]] = {"tryton": tryton_server.template, "odoo": odoo_server.template}
 NAMES = click.argument("names", nargs=-1, type=click.Choice(sorted(TEMPLATES)))
@@ -52,6 +54,23 @@ def status(as_json: bool) -> None:
 @AS_JSON
 def down(as_json: bool) -> None:
     _show({"stopped": keeper.down()}, as_json)
+
+
+@main.command(help="Run the main job on both servers; exit code 0 only if every mapped field agrees.")
+@click.option("--keep/--once", default=False, help="Leave the servers running after the summary, until Ctrl-C.")
+@AS_JSON
+def story(keep: bool, as_json: bool) -> None:
+    from tools.real.story import tell
+
+    from zgoda.entrypoints.cli.speak import Voice
+
+    voice = Voice(json=as_json)
+    with smtp_sink() as sink, tryton_server.tryton(sink.port) as crm, odoo_server.odoo(sink.port) as marketing:
+        code = tell(voice, cache_folder() / "story", crm, marketing, sink)
+        if keep:
+            voice.say("Both servers keep running. Stop with Ctrl-C.")
+            signal.pause()
+    raise SystemExit(code)
 
 
 @main.command(hidden=True)

@@ -133,6 +133,23 @@ def keys_of(rules: IdentityRules, values: Mapping[str, Any]) -> list[tuple[str, 
     return list({key: (key, rule) for key, rule in reversed(found)}.values())[::-1]
 
 
+def contact_points(values: Mapping[str, Any]) -> list[str]:
+    """A person's addresses and numbers, folded: consent is also held by contact point."""
+    email, phones = values.get("email"), (values.get("mobile"), values.get("telephone"))
+    points = [fold_email(email)] if isinstance(email, str) else []
+    return points + [fold_phone(phone) for phone in phones if isinstance(phone, str)]
+
+
+def point_keys(point: str) -> tuple[str, ...]:
+    """The keys under which the sharers of a contact point are found: as one that identifies, or only as a point."""
+    return (f"email:{point}", f"point:{point}") if "@" in point else (f"point:{point}",)
+
+
+def is_identifying(key: str) -> bool:
+    """Whether a key says who somebody is; a mere contact point does not."""
+    return not key.startswith("point:")
+
+
 def resolve(
     rules: IdentityRules,
     values: Mapping[str, Any],

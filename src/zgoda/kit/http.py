@@ -6,8 +6,8 @@ No URL with a query, no body and no header ever gets into a log or an error; err
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
@@ -63,7 +63,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 class Http(Protocol):
     """The port connectors get. `path` is relative to the connection's base URL; an absolute URL must be on the same
-    host (vendors hand out next-page links), else it is refused. `of` is the call's class for pacing."""
+    host (vendors hand out next-page links), else it is refused. `of` is the call's class for pacing.
+
+    Connectors that speak no HTTP make each of their calls inside `async with http.admit(of):`, and so keep the same
+    lanes, limits, budget and kill switch."""
 
     async def request(
         self,
@@ -77,6 +80,8 @@ class Http(Protocol):
         of: str = "*",
         timeout_s: float | None = None,
     ) -> Answer: ...
+
+    def admit(self, of: str = "*") -> AbstractAsyncContextManager[None]: ...
 
     def in_lane(self, lane: Lane) -> Http: ...
 
@@ -141,6 +146,9 @@ class ConnectionHttp:
         self._lane = lane
         self._timeout_s = timeout_s
 
+    def admit(self, of: str = "*") -> AbstractAsyncContextManager[None]:
+        return self._admit(of, of)
+
     def in_lane(self, lane: Lane) -> ConnectionHttp:
         return self._copy(lane=lane, auth=self._auth)
 
@@ -197,9 +205,7 @@ class ConnectionHttp:
     ) -> Answer:
         path = url.partition("://")[2].partition("/")[2].partition("?")[0]
         where = f"{method} /{path}"
-        async with self._pacer.admit(self._lane, of):
-            if self._halted is not None and self._halted():
-                raise Temporary(f"{where}: not sent, the kill switch is on")
+        async with self._admit(of, where):
             try:
                 async with self._client.request(
                     method,
@@ -226,6 +232,13 @@ class ConnectionHttp:
         if answer.status == 429 and answer.retry_after_s:
             self._pacer.pause(min(answer.retry_after_s, 300.0))
         return answer
+
+    @asynccontextmanager
+    async def _admit(self, of: str, where: str) -> AsyncGenerator[None]:
+        async with self._pacer.admit(self._lane, of):
+            if self._halted is not None and self._halted():
+                raise Temporary(f"{where}: not sent, the kill switch is on")
+            yield
 
     def _url(self, path: str, *, any_host: bool = False) -> str:
         if "://" not in path:

@@ -89,6 +89,11 @@ class Mapping:
         self._salt = self.version.encode()
         self._getters = tuple(path_getter(path) for path in self.vendor_fields)
         self._columns = tuple(_column(m, field_of(entity, m.field), dialect) for m in maps)
+        self._uncertain = tuple(
+            (m.field, column)
+            for m, column in zip(maps, self._columns, strict=True)
+            if _may_read_back_differently(m, field_of(entity, m.field), dialect)
+        )
         self._writers = {m.field: _writer(m, field_of(entity, m.field), dialect) for m in maps}
 
     def fingerprint(self, row: dict[str, Any]) -> int:
@@ -102,6 +107,16 @@ class Mapping:
         for column in self._columns:
             column(row, mapped)
         return mapped
+
+    def echo(self, row: dict[str, Any], sent: Values) -> Values:
+        """What fields of a row we send will read as, where that is not what was sent: a default taken for a choice the
+        vendor lacks, a number that means "not set" there, seconds for microseconds. It must not be taken for an edit.
+        """
+        mapped = Mapped(values={}, refs={}, faults=[], evidence={})
+        for name, column in self._uncertain:
+            if name in sent:
+                column(row, mapped)
+        return {name: value for name, value in mapped.values.items() if value != sent[name]}
 
     def write(self, values: Values, *, creating: bool) -> tuple[dict[str, Any], list[FieldFault]]:
         """The vendor's row for canonical values (refs already as vendor ids), and the fields that could not go.
@@ -176,6 +191,17 @@ def _encode_missing(value: Any) -> Any:
     if value is MISSING:
         return msgspec.msgpack.Ext(1, b"")
     raise TypeError(f"cannot fingerprint a {type(value).__name__}")
+
+
+def _may_read_back_differently(m: Map, field: Field, dialect: Dialect) -> bool:
+    return bool(
+        m.values
+        or m.read
+        or m.write
+        or m.placeholder is not None
+        or field.type is FieldType.INSTANT
+        or any(raw not in (None, "") for raw in dialect.blank)
+    )
 
 
 def _column(m: Map, field: Field, dialect: Dialect) -> Callable[[dict[str, Any], Mapped], None]:

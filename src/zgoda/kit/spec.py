@@ -209,7 +209,11 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """One setting of a connection, for `zgoda connect`, the JSON Schema and the documentation."""
+    """One setting of a connection, for `zgoda connect`, the JSON Schema and the documentation.
+
+    With `each` it is a mapping from names of the user's choice to these settings (the tables of a database); its
+    `example` is then one line of YAML.
+    """
 
     name: str
     meaning: str
@@ -217,13 +221,16 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     secret: bool = False
     default: Any = None
     example: str = ""
+    each: tuple[Setting, ...] = ()
 
 
 class Connector(msgspec.Struct, frozen=True, kw_only=True):
-    """A vendor. `role`: crm, marketing or generic. `settings` are what a connection file may say (all strings, numbers,
-    booleans, lists); `base_url` and `token_url` are among them for every vendor that has them.
+    """A vendor. `role`: crm, marketing or generic. `settings` are what a connection file may say (strings, numbers,
+    booleans, lists, and mappings by `Setting.each`); `base_url` and `token_url` are among them for every vendor that
+    has them.
 
-    `streams` may be a function of the settings for connectors whose streams the user declares (SQL, files).
+    `streams` may be a function of the settings for connectors whose streams the user declares (SQL, files). It gets
+    them unchecked, does no I/O, and raises `NeedsAttention` for settings that describe none.
     `acknowledgement` is the (content type, body) some vendors want as the answer to a webhook. `used_today` reads the
     vendor's own count of today's calls from an answer's headers. `open` prepares the session (auth, resources) and
     `close` releases it. `receive` verifies a webhook's signature where the vendor signs (raise `Forged`) and turns it

@@ -45,12 +45,14 @@ NOBODY = Claim(0, 0)
 class Inflight(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Our own write to a system, remembered until a read that began after it has shown what became of it.
 
-    `patch` is what we sent, `prior` what the system held before; times in µs. `done_us` is set by the receipt.
+    `patch` is what we sent, `prior` what the system held before, `echo` what our values will read as where the system
+    cannot spell them; times in µs. `done_us` is set by the receipt.
     """
 
     patch: Values
     prior: Values
     since_us: int
+    echo: Values = msgspec.field(default_factory=dict[str, Any])
     done_us: int | None = None
 
 

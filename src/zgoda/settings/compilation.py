@@ -58,6 +58,7 @@ def _source(project: Project, connection: Connection, plan: StreamPlan, connecto
         delete_wins=plan.delete_wins,
         quiet_s=plan.quiet_s,
         required=tuple(m.field for m in plan.maps if m.required),
+        sends_mail=entity.name == "person" and connection.role == "marketing",
         poll_s=plan.poll_s,
         sweep_s=plan.verify_s,
     )

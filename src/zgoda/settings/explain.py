@@ -19,7 +19,7 @@ from zgoda.model.values import same
 from zgoda.privacy.consent import is_consent
 from zgoda.settings.faults import nearest, shown
 from zgoda.sync.merge import Merged, Observation, begin, merge
-from zgoda.sync.plan import Standing, Wanted, plan
+from zgoda.sync.plan import Standing, plan
 from zgoda.sync.policy import MostRecent, Policy, Ratchet
 from zgoda.sync.setup import Setup, Source
 
@@ -293,9 +293,10 @@ class _Stage:
         told: dict[str, Any] = {}
         for source in (self._a, self._b):
             open_to_all = msgspec.structs.replace(source, admits=None)
-            wanted = plan(golden, links[source.id], open_to_all, dict(self._rules), Standing())
-            if isinstance(wanted, Wanted) and self._field in wanted.patch:
-                told[source.connection] = wanted.patch[self._field]
+            wanted = plan(golden, links[source.id], open_to_all, self._rules, Standing())
+            for each in wanted if isinstance(wanted, list) else ():
+                if self._field in each.patch:
+                    told[source.connection] = each.patch[self._field]
         return told
 
     def _in_words(self, holds: Any, said: Mapping[str, Any], agreed_before: bool) -> str:

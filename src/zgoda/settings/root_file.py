@@ -43,6 +43,7 @@ BRAKES: Final = (
     _brake("change_floor", "So many changed records in the window always pass"),
     _brake("change_share", "Above this part of the known records changed, all wait"),
     _brake("field_share", "The same for one field"),
+    _brake("optout_share", "The same for people who withdraw consent: what is told waits, what the hub knows does not"),
     _brake("clear_share", "The same for values that are cleared"),
     _brake("one_value_share", "The same for one value that comes into many records"),
     _brake("change_window_s", "The window changes are counted in"),

@@ -16,7 +16,9 @@ import msgspec
 
 from zgoda.db.database import Transaction, batch
 from zgoda.model.golden import to_us
+from zgoda.privacy.consent import is_consent
 from zgoda.sync.desk import SQL, Desk
+from zgoda.sync.plan import is_optout
 from zgoda.sync.setup import Brakes, Setup
 
 MANY_VALUES = 200
@@ -30,6 +32,7 @@ class Counts(msgspec.Struct, kw_only=True, omit_defaults=True):
     cleared: int = 0
     values: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     deletes: int = 0
+    optouts: int = 0
 
 
 def trips(counts: Counts, known: int, brakes: Brakes) -> str:
@@ -47,6 +50,14 @@ def trips(counts: Counts, known: int, brakes: Brakes) -> str:
     for value, count in counts.values.items():
         if count > max(floor, brakes.one_value_share * known):
             return f"one and the same {value.partition('=')[0]} came into {count} of {known} records at once"
+    return ""
+
+
+def optouts_trip(counts: Counts, known: int, brakes: Brakes) -> str:
+    """A few opt-outs are told at once, always. Thousands within an hour are a mistake (a box ticked for a whole list),
+    and some vendors let nobody undo them: what is told waits for a person, what we know does not."""
+    if counts.optouts > max(brakes.change_floor, brakes.optout_share * known):
+        return f"{counts.optouts} of {known} people opted out at once"
     return ""
 
 
@@ -76,7 +87,8 @@ def allowance(stage: str, done: int, failed: int, waiting: int, brakes: Brakes) 
 async def weigh_brakes(tx: Transaction, desk: Desk, setup: Setup) -> None:
     """Count this batch's live changes per source and note on the desk which sources have to be held.
 
-    First syncs are not counted (they were planned and approved), consent is never held.
+    First syncs are not counted (they were planned and approved). An opt-out is held only when opt-outs themselves are
+    too many.
     """
     by_source = _count(desk)
     if not by_source:
@@ -91,14 +103,22 @@ async def weigh_brakes(tx: Transaction, desk: Desk, setup: Setup) -> None:
         if now_us - since_us > window_us and not tripped:
             since_us, before = now_us, None
         total = _sum(counts, msgspec.convert(before, Counts) if before else Counts())
+        known = None
         if not tripped and (
             total.records > setup.brakes.change_floor or total.deletes > setup.brakes.delete_floor // 2
         ):
             known = await tx.row(SQL["known_count"], {"source": source})
             tripped = trips(total, known[0] if known else 0, setup.brakes) or None
+        mass_optout = ""
+        if total.optouts > setup.brakes.change_floor:
+            known = known or await tx.row(SQL["known_count"], {"source": source})
+            mass_optout = optouts_trip(total, known[0] if known else 0, setup.brakes)
         if tripped:
             desk.tripped[source] = f"brake: {tripped}"
-            held = {"source": source, "since_us": since_us, "reason": desk.tripped[source]}
+        if mass_optout:
+            desk.tripped_optouts[source] = f"brake: {mass_optout}"
+        if reason := desk.tripped_optouts.get(source) or desk.tripped.get(source):
+            held = {"source": source, "since_us": since_us, "reason": reason, "optouts": bool(mass_optout)}
             await tx.run(SQL["hold_window"], held)
         saved.append({"source": source, "since_us": since_us, "counts": total, "tripped": tripped})
     await tx.run(SQL["save_brakes"], {"batch": batch(saved)})
@@ -113,7 +133,8 @@ def _count(desk: Desk) -> dict[int, Counts]:
         if change.kind == "gone":
             counts.deletes += 1
             continue
-        fields = {name: entry for name, entry in change.fields.items() if not name.startswith("consent:")}
+        counts.optouts += any(is_optout(name, entry[1]) for name, entry in change.fields.items())
+        fields = {name: entry for name, entry in change.fields.items() if not is_consent(name)}
         if not fields:
             continue
         counts.records += 1
@@ -144,6 +165,7 @@ def _sum(a: Counts, b: Counts) -> Counts:
         cleared=a.cleared + b.cleared,
         values=dict(_most((Counter(a.values) + Counter(b.values)).items())),
         deletes=a.deletes + b.deletes,
+        optouts=a.optouts + b.optouts,
     )
 
 

@@ -109,10 +109,10 @@ class _Loops:
                 self._did()
                 continue
             self._idle[name] = seen
-            if self._all_quiet():
+            if self._all_quiet() or await self._wait(seen):
+                self._names.discard(name)
                 self._wake.set()
                 return
-            await self._wait(seen)
 
     def _did(self) -> None:
         self._work += 1
@@ -121,17 +121,18 @@ class _Loops:
     def _all_quiet(self) -> bool:
         return not self._running_once and all(self._idle.get(name) == self._work for name in self._names)
 
-    async def _wait(self, seen: int) -> None:
-        """Until somebody did something or everybody is quiet."""
+    async def _wait(self, seen: int) -> bool:
+        """Until somebody did something, or everybody is quiet (then true)."""
         while self._work == seen and not self._all_quiet():
             self._wake.clear()
             await self._wake.wait()
+        return self._work == seen
 
 
 async def _pull(hub: Hub, connection: Connection, cycle: Cycle, tell: Tell, *, full: bool, run: int | None) -> None:
     for source in hub.setup.of_connection(connection.name):
         stream = connection.streams[source.stream.name]
-        whole = full or stream.read_changes is None or not await _was_read(hub, source)
+        whole = full or stream.read_changes is None or await _sweep_due(hub, source)
         if whole and stream.read_all is None:
             continue
         try:
@@ -158,10 +159,11 @@ def _count(cycle: Cycle, pulled: Pulled, source: Source) -> None:
         cycle.troubles[source.name] = f"paused, because gone there or hidden from us: {', '.join(pulled.lost)}"
 
 
-async def _was_read(hub: Hub, source: Source) -> bool:
+async def _sweep_due(hub: Hub, source: Source) -> bool:
+    """Whether everything is to be compared: it never was, or not for long."""
     async with hub.db.transaction() as tx:
         row = await tx.row(SQL["load_feed"], {"source": source.id, "kind": "all"})
-    return bool(row and row[2])
+    return not (row and row[2]) or (hub.clock.now() - row[2]).total_seconds() > source.sweep_s
 
 
 async def reconcile_all(hub: Hub, cycle: Cycle, tell: Tell = _nobody, *, run: int | None) -> int:
@@ -199,7 +201,7 @@ async def _deliver(hub: Hub, connection: Connection, cycle: Cycle, tell: Tell, l
     claimed = 0
     for source in await waiting_sources(hub, connection, "waiting_deliveries", lanes):
         done = await deliver_source(hub, connection, source, lanes)
-        claimed += done.claimed
+        claimed += done.claimed + done.recovered
         cycle.applied += done.applied
         cycle.refused += done.refused
         if done.applied:
@@ -256,6 +258,11 @@ async def note_trouble(hub: Hub, source: Source, error: ConnectorError) -> bool:
     whole = error.kind in (Attention.CREDENTIALS, Attention.ACCOUNT) or (
         error.kind is Attention.SETTINGS and not error.stream
     )
+    if not whole and error.kind in (Attention.RIGHTS, Attention.SCHEMA):
+        reason = msgspec.json.encode(str(error)).decode()
+        async with hub.db.transaction() as tx:
+            params = {"name": f"pause:{source.name}", "value": reason, "now": hub.clock.now(), "by": "the hub"}
+            await tx.run(SQL["set_switch"], params)
     if whole:
         async with hub.db.transaction() as tx:
             params = {"connection": source.connection, "reason": str(error), "now": hub.clock.now()}

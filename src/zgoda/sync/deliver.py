@@ -27,14 +27,17 @@ from zgoda.sync.brake import allowance
 from zgoda.sync.desk import SQL, Desk, lay_goldens, lay_links, save
 from zgoda.sync.lost_fields import lose, lost_in
 from zgoda.sync.merge import expect_write
+from zgoda.sync.plan import is_optout
 from zgoda.sync.settle import Outcome, Parcel, park, settle_parcel
 from zgoda.sync.setup import Setup, Source
 
 
 class Delivered(msgspec.Struct, frozen=True, kw_only=True):
-    """What one round did. `claimed` 0 means nothing was due (or the gate let nothing pass)."""
+    """What one round did. `claimed` 0 means nothing was due (or the gate let nothing pass); `recovered` are writes with
+    a lost answer that were looked into."""
 
     claimed: int = 0
+    recovered: int = 0
     applied: int = 0
     refused: int = 0
     postponed: int = 0
@@ -58,10 +61,10 @@ async def deliver(
 
     The caller holds the connection's lease. `under_way` is shared by the rounds of one process.
     """
-    await recover(db, setup, clock, connection, source, under_way)
+    recovered = await recover(db, setup, clock, connection, source, under_way)
     parcels, denied = await _claim(db, setup, clock, source, limit, lanes, under_way)
     if not parcels:
-        return Delivered(postponed=denied)
+        return Delivered(recovered=recovered, postponed=denied)
     try:
         outcomes = await _send(connection, source, parcels)
         delivered = await _settle(db, setup, clock, chance, source, outcomes, denied)
@@ -79,7 +82,8 @@ async def recover(
     """Writes whose outcome nobody knows: creates are looked up before they are repeated, changes are read again."""
     async with db.transaction() as tx:
         rows = await tx.rows(SQL["lost_deliveries"], {"source": source.id})
-    parcels = [_parcel(row) for row in rows if row[0] not in under_way]
+        # asked while the rows are locked: a round beside us settles its own before it lets go of them
+        parcels = [_parcel(row) for row in rows if row[0] not in under_way]
     if not parcels:
         return 0
     creates = [parcel for parcel in parcels if parcel.op == "create"]
@@ -240,6 +244,9 @@ def _prepare(
     }
     lost = {name: reason for name, reason in standing.lost.items() if name in parcel.patch}
     parcel.left_out = {**dict.fromkeys(missing), **parcel.refused, **lost, **unable}
+    silenced = [name for name in parcel.left_out if is_optout(name, golden.fields.get(name))]
+    if parcel.op == "create" and silenced:
+        return _mark(parcel, "dead", f"not created: the opt-out ({', '.join(silenced)}) cannot be told there")
     parcel.patch = _without(parcel.patch, parcel.left_out)
     parcel.echo = source.mapping.echo(parcel.row, parcel.patch)
     if link is not None:
@@ -301,7 +308,10 @@ def _mark(parcel: Parcel, state: str, reason: str | None, *, due_us: int = 0) ->
 async def _send(connection: Connection, source: Source, parcels: list[Parcel]) -> list[Outcome]:
     """The calls, in chunks the vendor takes, side by side as far as its limits allow."""
     size = max(1, source.stream.batch)
-    chunks = [parcels[start : start + size] for start in range(0, len(parcels), size)]
+    # what has failed twice goes alone: one poisonous record must not take its neighbours along
+    suspects = [[parcel] for parcel in parcels if parcel.tries >= 2]
+    others = [parcel for parcel in parcels if parcel.tries < 2]
+    chunks = [others[start : start + size] for start in range(0, len(others), size)] + suspects
     answered = await asyncio.gather(*(_send_chunk(connection, source, chunk) for chunk in chunks))
     return [outcome for outcomes in answered for outcome in outcomes]
 

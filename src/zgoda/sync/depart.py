@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from zgoda.identity.match import is_identifying
 from zgoda.model.golden import Golden, Link, to_us
 from zgoda.model.values import same
 from zgoda.sync.desk import Change, Desk, Item
@@ -54,7 +55,7 @@ def _follow(desk: Desk, setup: Setup, source: Source, item: Item, golden: Golden
 
 def _survivor(desk: Desk, source: Source, golden: Golden, link: Link) -> Golden | None:
     """Another living record of the same stream that shares an identifying key: the delete was half of a merge."""
-    for key in desk.keys_of[golden.id]:
+    for key in filter(is_identifying, desk.keys_of[golden.id]):
         for other in sorted(desk.by_key.get(key, ())):
             if other != golden.id and any(
                 peer.source == source.id and not peer.gone and peer is not link for peer in desk.links_of[other]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -40,6 +40,10 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     tries: int = 0
 
 
+Channel: TypeAlias = tuple[int, str, bool]
+"""A way a golden record can be told something: source, vendor id (empty: a create), and whether it is an opt-out."""
+
+
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of a golden record's history: field -> [old, new, rule]."""
 
@@ -64,9 +68,10 @@ class Desk:
         self.by_key: dict[str, set[int]] = defaultdict(set)
         self.keys_of: dict[int, set[str]] = defaultdict(set)
         self.known_refs: dict[Key, int] = {}
-        self.open: dict[tuple[int, int], str] = {}
+        self.open: dict[int, dict[Channel, tuple[int, str]]] = defaultdict(dict)
         self.exclusions: dict[tuple[int, int], str] = {}
-        self.points: dict[tuple[str, str, str], tuple[Word, int | None]] = {}
+        self.points: dict[str, dict[tuple[str, str], Word]] = defaultdict(dict)
+        self.opted_out_keys: set[str] = set()
         self.creating: set[int] = set()
         self.fresh_ids: Iterator[int] = iter(())
         self.changed_goldens: set[int] = set()
@@ -95,6 +100,7 @@ class Desk:
         self.restore: set[int] = set()
         self.ask_before_delete: dict[int, str] = {}
         self.tripped: dict[int, str] = {}
+        self.tripped_optouts: dict[int, str] = {}
 
     def new_golden(self) -> Golden:
         """A golden record nobody knew, with an id of its own."""
@@ -189,8 +195,8 @@ async def lay_goldens(tx: Transaction, desk: Desk, golden_ids: Iterable[int]) ->
     for golden_id, key in await tx.rows(SQL["load_keys_of"], listed):
         desk.keys_of[golden_id].add(key)
         desk.by_key[key].add(golden_id)
-    for source, golden_id, state, _op, _patch in await tx.rows(SQL["load_open_deliveries"], listed):
-        desk.open[(source, golden_id)] = state
+    for id, source, golden_id, vendor_id, optout, state in await tx.rows(SQL["load_open_deliveries"], listed):
+        desk.open[golden_id][(source, vendor_id, optout)] = (id, state)
     for source, golden_id, reason in await tx.rows(SQL["load_exclusions"], listed):
         desk.exclusions[(source, golden_id)] = reason
 
@@ -208,7 +214,7 @@ async def lay_points(tx: Transaction, desk: Desk, points: Iterable[str]) -> None
     for channel, purpose, point, status, said_us, proof_us in await tx.rows(
         SQL["load_consent_points"], {"batch": batch(asked)}
     ):
-        desk.points[(channel, purpose, point)] = (Word(status=status, at_us=said_us, proof_us=proof_us), None)
+        desk.points[point][(channel, purpose)] = Word(status=status, at_us=said_us, proof_us=proof_us)
 
 
 async def save(tx: Transaction, desk: Desk, old_keys: dict[int, set[str]]) -> None:
@@ -238,6 +244,7 @@ async def save(tx: Transaction, desk: Desk, old_keys: dict[int, set[str]]) -> No
     await _each(tx, "cancel_gone", desk.back_again)
     await _each(tx, "put_inbox", [*desk.deferred, *desk.stored])
     await _each(tx, "release_orphans", desk.new_links)
+    await _each(tx, "replan_sharers", sorted(desk.opted_out_keys))
 
 
 async def _each(tx: Transaction, name: str, rows: list[Any], more: dict[str, Any] | None = None) -> None:

@@ -57,6 +57,8 @@ async def take_page(db: Database, clock: Clock, source: Source, page: Page, read
             await tx.run(SQL["put_sweep"], {"source": source.id, "batch": ids})
         if reading.feed != "ids":
             await _save_feed(tx, clock, source, page, reading)
+        if page.gap:
+            await tx.run(SQL["forget_full_read"], {"source": source.id})
     return Taken(rows=len(page.rows), fresh=len(fresh), removed=len(page.removed))
 
 

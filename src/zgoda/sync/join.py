@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from zgoda.identity.match import keys_of
 from zgoda.model.entities import FieldType
 from zgoda.model.golden import Claim, Golden
 from zgoda.privacy.consent import Word, is_consent, weigh
@@ -39,10 +38,10 @@ def join(desk: Desk, setup: Setup, survivor: Golden, loser: Golden, reason: str,
     desk.touch(survivor)
     desk.set_keys(loser, ())
     desk.touch(loser)
-    desk.set_keys(survivor, (key for key, _ in keys_of(setup.identity[desk.entity], survivor.fields)))
+    desk.set_keys(survivor, setup.keys_for(desk.entity, survivor.fields))
     desk.to_plan[survivor.id] = False
     desk.to_plan.pop(loser.id, None)
-    desk.superseded += [{"s": source, "g": loser.id} for source, golden_id in desk.open if golden_id == loser.id]
+    desk.superseded += [{"id": id} for id, _state in desk.open[loser.id].values()]
     desk.changes.append(
         Change(
             golden_id=survivor.id,

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import msgspec
@@ -23,13 +24,14 @@ from zgoda.sync.setup import Source
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """A write that should happen: canonical values to send and what they replace."""
+    """A write that should happen: canonical values to send and what they replace. An opt-out travels alone."""
 
     op: Op
     patch: Values
     prior: Values
     lane: Lane
     vendor_id: str = ""
+    optout: bool = False
 
 
 class Excluded(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,8 +40,8 @@ class Excluded(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-Planned: TypeAlias = Wanted | Excluded | None
-"""None: the system already holds what it should."""
+Planned: TypeAlias = list[Wanted] | Excluded
+"""An empty list: the system already holds what it should."""
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,23 +52,28 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     backfill: bool = False
 
 
-def plan(golden: Golden, link: Link | None, target: Source, rules: dict[str, FieldRule], standing: Standing) -> Planned:
+def plan(
+    golden: Golden, link: Link | None, target: Source, rules: Mapping[str, FieldRule], standing: Standing
+) -> Planned:
     """Compare what holds with what the target holds."""
     if golden.gone:
         return _plan_delete(link, target, standing)
     if link is None:
         return _plan_create(golden, target, standing)
-    if link.gone or link.excluded:
-        return Excluded(reason=link.excluded or "deleted there")
-    return _plan_update(golden, link, target, rules, standing)
+    if link.gone:
+        return Excluded(reason="deleted there")
+    if link.excluded:
+        # an opt-out knows no filters, and reaches duplicates
+        return _plan_optout(golden, link, target, rules) or Excluded(reason=link.excluded)
+    return [*_plan_optout(golden, link, target, rules), *_plan_update(golden, link, target, rules, standing)]
 
 
 def _plan_delete(link: Link | None, target: Source, standing: Standing) -> Planned:
     if link is None or link.gone or link.excluded:
-        return None
+        return []
     if "delete" not in target.may:
         return Excluded(reason="deleted elsewhere; deleting is not allowed here")
-    return Wanted(op="delete", patch={}, prior=dict(link.base), lane=_lane(False, standing), vendor_id=link.vendor_id)
+    return [Wanted(op="delete", patch={}, prior=dict(link.base), lane=_lane(standing), vendor_id=link.vendor_id)]
 
 
 def _plan_create(golden: Golden, target: Source, standing: Standing) -> Planned:
@@ -85,32 +92,52 @@ def _plan_create(golden: Golden, target: Source, standing: Standing) -> Planned:
     patch = {name: value for name in sorted(target.mapping.outward) if (value := golden.fields.get(name)) is not None}
     if not patch:
         return Excluded(reason="nothing to say")
-    return Wanted(op="create", patch=patch, prior={}, lane=_lane(False, standing))
+    if target.sends_mail and any(is_optout(name, value) and name not in patch for name, value in golden.fields.items()):
+        return Excluded(reason="opted out, and this system has no place for that")
+    return [Wanted(op="create", patch=patch, prior={}, lane=_lane(standing))]
+
+
+def _plan_optout(golden: Golden, link: Link, target: Source, rules: Mapping[str, FieldRule]) -> list[Wanted]:
+    patch = {
+        name: golden.fields[name]
+        for name in target.mapping.outward
+        if is_optout(name, golden.fields.get(name)) and _differs(golden, link, target, rules, name)
+    }
+    if not patch:
+        return []
+    prior = {name: link.base.get(name) for name in patch}
+    return [Wanted(op="update", patch=patch, prior=prior, lane=Lane.CONSENT, vendor_id=link.vendor_id, optout=True)]
 
 
 def _plan_update(
-    golden: Golden, link: Link, target: Source, rules: dict[str, FieldRule], standing: Standing
-) -> Planned:
+    golden: Golden, link: Link, target: Source, rules: Mapping[str, FieldRule], standing: Standing
+) -> list[Wanted]:
     admitted = "update" in target.may and not target.stream.immutable
     admitted = admitted and (target.admits is None or target.admits(golden.fields))
     patch: Values = {}
     for name in target.mapping.outward:
-        if not admitted and not is_consent(name):
+        wanted = golden.fields.get(name)
+        if is_optout(name, wanted) or (not admitted and not is_consent(name)):
             continue
-        wanted, there = golden.fields.get(name), link.base.get(name)
-        if wanted == there or name not in golden.fields:
-            continue
-        if link.agreed.get(name, UNKNOWN) == wanted:
-            continue
-        if _must_tell(rules[name], target.mapping.by_field[name], wanted, there) and _can_tell(
-            target, name, wanted, there
-        ):
+        if _differs(golden, link, target, rules, name):
             patch[name] = wanted
     if not patch:
-        return None
+        return []
     prior = {name: link.base.get(name) for name in patch}
-    urgent = any(is_consent(name) for name in patch)
-    return Wanted(op="update", patch=patch, prior=prior, lane=_lane(urgent, standing), vendor_id=link.vendor_id)
+    return [Wanted(op="update", patch=patch, prior=prior, lane=_lane(standing), vendor_id=link.vendor_id)]
+
+
+def is_optout(name: str, value: Any) -> bool:
+    """Whether a value withdraws consent."""
+    return value == "withdrawn" and is_consent(name)
+
+
+def _differs(golden: Golden, link: Link, target: Source, rules: Mapping[str, FieldRule], name: str) -> bool:
+    wanted, there = golden.fields.get(name), link.base.get(name)
+    if wanted == there or name not in golden.fields or link.agreed.get(name, UNKNOWN) == wanted:
+        return False
+    row = target.mapping.by_field[name]
+    return _must_tell(rules[name], row, wanted, there) and _can_tell(target, name, wanted, there)
 
 
 def _must_tell(rule: FieldRule, row: Map, wanted: Any, there: Any) -> bool:
@@ -135,7 +162,5 @@ def _can_tell(target: Source, name: str, wanted: Any, there: Any) -> bool:
     return write({name: wanted}, creating=False) != write({name: there}, creating=False)
 
 
-def _lane(urgent: bool, standing: Standing) -> Lane:
-    if urgent:
-        return Lane.CONSENT
+def _lane(standing: Standing) -> Lane:
     return Lane.BACKFILL if standing.backfill else Lane.LIVE

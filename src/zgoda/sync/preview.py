@@ -30,6 +30,7 @@ SHADOWED: Final = (
     "sweep",
     "brake",
     "connection_state",
+    "lost_field",
 )
 
 

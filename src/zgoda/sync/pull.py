@@ -51,6 +51,8 @@ async def pull_all(
         return await _pull_all(db, clock, connection, source, fields, run=run, told=told)
 
     pulled, lost = await reading_around(db, clock, source, read, hopeful=True)
+    async with db.transaction() as tx:
+        await tx.run(SQL["lift_own_pause"], {"name": f"pause:{source.name}"})
     return msgspec.structs.replace(pulled, lost=tuple(lost))
 
 
@@ -144,9 +146,6 @@ async def _pull_changes(
         async for page, read_us in _ahead(pages, clock):
             reading = Reading(feed=feed, read_us=read_us, backfill=False, run=run)
             total = _add(total, await take_page(db, clock, source, page, reading))
-            if page.gap:
-                async with db.transaction() as tx:
-                    await tx.run(SQL["forget_full_read"], {"source": source.id})
     return total
 
 

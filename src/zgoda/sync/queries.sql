@@ -74,6 +74,13 @@ DELETE FROM replan WHERE golden_id = ANY(ARRAY(
     WHERE g.entity = %(entity)s ORDER BY r.golden_id LIMIT %(limit)s))
 RETURNING golden_id, backfill
 
+-- name: replan_sharers
+-- People who share a contact point that has just been opted out.
+INSERT INTO replan (golden_id)
+SELECT DISTINCT m.golden_id FROM jsonb_array_elements_text(%(batch)s::jsonb) AS r (key),
+    LATERAL (SELECT golden_id FROM match_key k WHERE k.entity = 'person' AND k.key = r.key OFFSET 0) m
+ON CONFLICT (golden_id) DO UPDATE SET backfill = false
+
 -- name: put_replan
 -- Ask for golden records to be thought over again.
 INSERT INTO replan (golden_id, backfill)
@@ -104,7 +111,7 @@ FROM link WHERE golden_id = ANY(%(ids)s::bigint[])
 
 -- name: load_open_deliveries
 -- What is still to be told about golden records.
-SELECT source, golden_id, state, op, patch FROM delivery
+SELECT id, source, golden_id, coalesce(vendor_id, ''), optout, state FROM delivery
 WHERE golden_id = ANY(%(ids)s::bigint[])
   AND state IN ('pending', 'inflight', 'held', 'failing', 'dead')
 
@@ -195,14 +202,15 @@ WHERE r.state <> 'open' OR NOT EXISTS (
 
 -- name: save_deliveries
 -- What is to be told; a waiting delivery to the same system takes the newer content, one on its way is left alone.
-INSERT INTO delivery (source, golden_id, vendor_id, op, patch, prior, lane, state, reason, cause, golden_version, run,
-    due_us, created_at)
-SELECT source, golden_id, vendor_id, op, patch, prior, lane, state, reason, cause, golden_version, run, due_us, %(now)s
+INSERT INTO delivery (source, golden_id, vendor_id, op, optout, patch, prior, lane, state, reason, cause, golden_version,
+    run, due_us, created_at)
+SELECT source, golden_id, vendor_id, op, optout, patch, prior, lane, state, reason, cause, golden_version, run, due_us, %(now)s
 FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (
-    source smallint, golden_id bigint, vendor_id text, op text, patch jsonb, prior jsonb, lane smallint, state text,
-    reason text, cause smallint, golden_version integer, run bigint, due_us bigint)
-ON CONFLICT (source, golden_id) WHERE state IN ('pending', 'inflight', 'held', 'failing', 'dead')
-DO UPDATE SET vendor_id = excluded.vendor_id, op = excluded.op, patch = excluded.patch, prior = excluded.prior,
+    source smallint, golden_id bigint, vendor_id text, op text, optout boolean, patch jsonb, prior jsonb, lane smallint,
+    state text, reason text, cause smallint, golden_version integer, run bigint, due_us bigint)
+ON CONFLICT (source, golden_id, coalesce(vendor_id, ''), optout)
+    WHERE state IN ('pending', 'inflight', 'held', 'failing', 'dead')
+DO UPDATE SET op = excluded.op, patch = excluded.patch, prior = excluded.prior,
     lane = least(delivery.lane, excluded.lane), golden_version = excluded.golden_version,
     cause = excluded.cause, run = excluded.run,
     due_us = CASE WHEN delivery.state = 'failing' AND delivery.patch = excluded.patch
@@ -218,8 +226,8 @@ WHERE delivery.state <> 'inflight'
 -- name: supersede_deliveries
 -- What need not be told any more.
 UPDATE delivery d SET state = 'superseded', settled_at = %(now)s
-FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (s smallint, g bigint)
-WHERE d.source = r.s AND d.golden_id = r.g AND d.state IN ('pending', 'held', 'failing', 'dead')
+FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (id bigint)
+WHERE d.id = r.id AND d.state IN ('pending', 'held', 'failing', 'dead')
 
 -- name: save_exclusions
 -- Systems that do not get a record, and why.
@@ -296,28 +304,34 @@ INSERT INTO replan (golden_id) SELECT DISTINCT id FROM changed ON CONFLICT DO NO
 
 -- name: mark_again
 -- Deliveries on their way whose record changed meanwhile.
-UPDATE delivery d SET again = true FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (s smallint, g bigint)
-WHERE d.source = r.s AND d.golden_id = r.g AND d.state = 'inflight'
+UPDATE delivery d SET again = true FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (id bigint)
+WHERE d.id = r.id AND d.state = 'inflight'
 
 -- name: lost_deliveries
 -- Writes in flight that nobody is waiting for any more: their outcome is unknown.
 SELECT id, golden_id, vendor_id, op, patch - ARRAY(SELECT jsonb_object_keys(left_out)), prior, lane, tries,
     golden_version, (extract(epoch FROM created_at) * 1000000)::bigint, refused, left_out
-FROM delivery WHERE source = %(source)s AND state = 'inflight' ORDER BY id
+FROM delivery WHERE source = %(source)s AND state = 'inflight' ORDER BY id FOR UPDATE
 
 -- name: due_deliveries
 -- Golden records with something due for a system, most urgent first.
-SELECT golden_id FROM delivery
+SELECT golden_id FROM delivery d
 WHERE source = %(source)s AND state IN ('pending', 'failing') AND due_us <= %(now_us)s AND lane BETWEEN %(least)s AND %(most)s
+  AND NOT EXISTS (SELECT 1 FROM delivery k WHERE k.source = d.source AND k.golden_id = d.golden_id AND k.state = 'inflight')
 ORDER BY lane, id LIMIT %(limit)s
 
 -- name: claim_deliveries
--- What is due for locked golden records.
+-- What is due for locked golden records: for each the most urgent, one at a time.
 SELECT id, golden_id, vendor_id, op, patch, prior, lane, tries, golden_version,
     (extract(epoch FROM created_at) * 1000000)::bigint, refused, NULL
 FROM delivery
-WHERE source = %(source)s AND state IN ('pending', 'failing') AND due_us <= %(now_us)s AND lane BETWEEN %(least)s AND %(most)s
-  AND golden_id = ANY(%(ids)s::bigint[])
+WHERE id = ANY(ARRAY(
+    SELECT DISTINCT ON (golden_id) id FROM delivery d
+    WHERE source = %(source)s AND state IN ('pending', 'failing') AND due_us <= %(now_us)s
+      AND lane BETWEEN %(least)s AND %(most)s AND golden_id = ANY(%(ids)s::bigint[])
+      AND NOT EXISTS (
+          SELECT 1 FROM delivery k WHERE k.source = d.source AND k.golden_id = d.golden_id AND k.state = 'inflight')
+    ORDER BY golden_id, lane, id)) AND state IN ('pending', 'failing')
 ORDER BY lane, id FOR UPDATE
 
 -- name: mark_deliveries
@@ -412,9 +426,9 @@ FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (source smallint, since_us bigint
 ON CONFLICT (source, kind) DO UPDATE SET since_us = excluded.since_us, counts = excluded.counts, tripped = excluded.tripped
 
 -- name: hold_window
--- Hold what one source caused within a window and is still waiting; consent (lane 0) goes on.
+-- Hold what one source caused within a window and is still waiting; opt-outs only when they are too many themselves.
 UPDATE delivery SET state = 'held', reason = %(reason)s
-WHERE cause = %(source)s AND state IN ('pending', 'failing') AND lane > 0
+WHERE cause = %(source)s AND state IN ('pending', 'failing') AND (lane > 0 OR %(optouts)s)
   AND created_at >= to_timestamp(%(since_us)s / 1e6)
 
 -- name: release_brake
@@ -425,7 +439,8 @@ DELETE FROM brake WHERE source = %(source)s
 -- How far a stream's canary has come: its stage, and how many deliveries ended well, badly or wait.
 SELECT s.canary, s.canary_since,
     (SELECT count(*) FROM delivery d WHERE d.source = s.id AND d.state = 'applied' AND d.settled_at >= s.canary_since),
-    (SELECT count(*) FROM delivery d WHERE d.source = s.id AND d.state IN ('failing', 'dead') AND d.tries + (d.state = 'dead')::int > 0),
+    (SELECT count(*) FROM delivery d WHERE d.source = s.id AND d.state IN ('failing', 'dead') AND d.tries + (d.state = 'dead')::int > 0
+        AND coalesce(d.sent_at, d.created_at) >= s.canary_since),
     (SELECT count(*) FROM delivery d WHERE d.source = s.id AND d.state = 'pending')
 FROM source s WHERE s.id = %(source)s
 
@@ -619,7 +634,8 @@ WITH marked AS (
     WHERE l.source = r.s AND l.vendor_id = r.v RETURNING l.golden_id, l.source, l.vendor_id, l.base)
 INSERT INTO delivery (source, golden_id, vendor_id, op, patch, prior, lane, state, reason, created_at)
 SELECT source, golden_id, vendor_id, 'delete', '{}', base, 1, 'held', %(reason)s, %(now)s FROM marked
-ON CONFLICT (source, golden_id) WHERE state IN ('pending', 'inflight', 'held', 'failing', 'dead') DO NOTHING
+ON CONFLICT (source, golden_id, coalesce(vendor_id, ''), optout)
+    WHERE state IN ('pending', 'inflight', 'held', 'failing', 'dead') DO NOTHING
 
 -- name: forget_gone_link
 -- Forget that a record was deleted in a system, so that it is created there again.
@@ -629,6 +645,14 @@ DELETE FROM link WHERE golden_id = %(id)s AND source = %(source)s AND gone RETUR
 -- Flip a switch on.
 INSERT INTO switch (name, value, set_at, set_by) VALUES (%(name)s, %(value)s::jsonb, %(now)s, %(by)s)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value, set_at = excluded.set_at, set_by = excluded.set_by
+
+-- name: lift_own_pause
+-- A stream the hub paused by itself is tried again.
+DELETE FROM switch WHERE name = %(name)s AND set_by = 'the hub'
+
+-- name: lift_pauses
+-- All paused streams of a connection go on.
+DELETE FROM switch WHERE starts_with(name, 'pause:' || %(connection)s || '/')
 
 -- name: drop_switch
 -- Flip a switch off.
@@ -657,9 +681,9 @@ ON CONFLICT (connection) DO UPDATE SET approved_at = coalesce(connection_state.a
 INSERT INTO run (kind, started_at) VALUES (%(kind)s, %(now)s) RETURNING id
 
 -- name: end_run
--- A run ended; its result is derived from its rows.
+-- A run ended; its result is derived from its rows, and is not green while rows of earlier runs still fail.
 UPDATE run SET ended_at = %(now)s, report = %(report)s::jsonb, result = CASE
-    WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.run = %(id)s AND d.state IN ('failing', 'dead')) THEN 'failing rows'
+    WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.state IN ('failing', 'dead')) THEN 'failing rows'
     WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.run = %(id)s AND d.state = 'held') THEN 'held rows'
     WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.run = %(id)s AND d.state IN ('pending', 'inflight')) THEN 'pending rows'
     WHEN %(troubled)s THEN 'troubled' ELSE 'ok' END

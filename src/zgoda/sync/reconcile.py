@@ -13,13 +13,22 @@ from typing import Any
 import msgspec
 
 from zgoda.db.database import Database, Transaction
-from zgoda.identity.match import Apart, Candidate, KeyRule, Match, keys_of, resolve
+from zgoda.identity.match import (
+    Apart,
+    Candidate,
+    KeyRule,
+    Match,
+    contact_points,
+    keys_of,
+    point_keys,
+    resolve,
+)
 from zgoda.kit.convert import Unconvertible, parse_instant
 from zgoda.kit.mapping import MISSING, Mapped, path_getter
 from zgoda.model.clock import Clock
 from zgoda.model.entities import FieldType
 from zgoda.model.golden import Claim, Golden, Link, to_us
-from zgoda.model.values import Values, fold_email, fold_phone
+from zgoda.model.values import CONSENT_PREFIX, Values
 from zgoda.privacy.consent import Word, channel_of, is_consent, weigh
 from zgoda.sync.brake import weigh_brakes
 from zgoda.sync.depart import depart
@@ -76,8 +85,7 @@ async def reconcile(db: Database, setup: Setup, clock: Clock, entity: str, *, ru
             else:
                 _take_row(desk, setup, look)
         for golden_id, backfill in replans:
-            if golden_id in desk.goldens:
-                desk.to_plan.setdefault(golden_id, backfill)
+            _think_over(desk, golden_id, backfill)
         await weigh_brakes(tx, desk, setup)
         planned = propose(desk, setup, run)
         await save(tx, desk, old_keys)
@@ -156,7 +164,12 @@ async def _lay(tx: Transaction, desk: Desk, setup: Setup, looks: list[Look], rep
     await lay_goldens(tx, desk, {*tied, *sharers, *replans})
     await lay_fresh_ids(tx, desk, sum((look.item.source, look.item.vendor_id) not in found for look in looks))
     if desk.entity == "person":
-        await lay_points(tx, desk, (point for look in looks for point in _points(look.values)))
+        known = [golden.fields for golden in desk.goldens.values()]
+        await lay_points(
+            tx,
+            desk,
+            (point for values in (*(look.values for look in looks), *known) for point in contact_points(values)),
+        )
     unknown = {look.source.id for look in looks if (look.item.source, look.item.vendor_id) not in found}
     if unknown:
         rows = await tx.rows(SQL["creating_now"], {"sources": list(unknown)})
@@ -372,7 +385,7 @@ def _note_change(desk: Desk, setup: Setup, look: Look, golden: Golden, edits: li
     if not first:
         golden.version += 1
     desk.touch(golden)
-    desk.set_keys(golden, (key for key, _ in keys_of(setup.identity[desk.entity], golden.fields)))
+    desk.set_keys(golden, setup.keys_for(desk.entity, golden.fields))
     for name, field in look.source.entity.fields.items():
         if field.type is FieldType.REF and (first or any(edit.field == name for edit in edits)):
             refers_to = golden.fields.get(name)
@@ -396,21 +409,40 @@ def _note_change(desk: Desk, setup: Setup, look: Look, golden: Golden, edits: li
     )
 
 
-def _points(values: Values) -> list[str]:
-    """The contact points of a person, folded: consent is also held by address."""
-    email, phones = values.get("email"), [values.get("mobile"), values.get("telephone")]
-    points = [fold_email(email)] if isinstance(email, str) else []
-    return points + [fold_phone(phone) for phone in phones if isinstance(phone, str)]
+def _think_over(desk: Desk, golden_id: int, backfill: bool) -> None:
+    """A golden record whose deliveries are planned anew; an opt-out of its address may have come meanwhile."""
+    golden = desk.goldens.get(golden_id)
+    if golden is None:
+        return
+    desk.to_plan.setdefault(golden_id, backfill)
+    edits = _weigh_points(desk, golden)
+    if not edits:
+        return
+    golden.version += 1
+    desk.touch(golden)
+    desk.changes.append(
+        Change(
+            golden_id=golden_id,
+            source=None,
+            vendor_id=None,
+            kind="edit",
+            fields={edit.field: [edit.old, edit.new, edit.rule] for edit in edits},
+            said_us=None,
+            run=None,
+        )
+    )
 
 
 def _weigh_points(desk: Desk, golden: Golden) -> list[Edit]:
     """An address that was opted out stays out, whoever has it now: newcomers and duplicates included."""
+    if not desk.points:
+        return []
     edits: list[Edit] = []
-    points = _points(golden.fields) if desk.points else []
-    for (channel, purpose, point), (word, _source) in desk.points.items():
-        if point not in points or word.status != "withdrawn":
+    words = [item for point in contact_points(golden.fields) for item in desk.points.get(point, {}).items()]
+    for (channel, purpose), word in words:
+        if word.status != "withdrawn":
             continue
-        name = f"consent:{channel}:{purpose}"
+        name = f"{CONSENT_PREFIX}{channel}:{purpose}"
         claim = golden.claim(name)
         held = Word(status=golden.fields.get(name), at_us=claim.at_us, proof_us=claim.proof_us)
         weighed = weigh(held, word)
@@ -422,19 +454,22 @@ def _weigh_points(desk: Desk, golden: Golden) -> list[Edit]:
 
 
 def _remember_points(desk: Desk, golden: Golden) -> None:
-    for name, status in golden.fields.items():
-        if not is_consent(name) or status not in ("granted", "withdrawn"):
+    """Keep what was said about a person also by contact point; whoever shares an opted-out one is thought over."""
+    said = [(name, golden.fields[name]) for name in golden.fields if is_consent(name)]
+    for name, status in said:
+        if status not in ("granted", "withdrawn"):
             continue
         channel, purpose = channel_of(name)
         claim = golden.claim(name)
-        for point in _points(golden.fields):
+        for point in contact_points(golden.fields):
             if ("@" in point) != (channel == "email"):
                 continue
-            known = desk.points.get((channel, purpose, point))
-            if status == "granted" and (known is None or known[0].status == "granted"):
+            known = desk.points[point].get((channel, purpose))
+            if status == "granted" and (known is None or known.status == "granted"):
                 continue
-            word = Word(status=status, at_us=claim.at_us, proof_us=claim.proof_us)
-            desk.points[(channel, purpose, point)] = (word, claim.source)
+            if status == "withdrawn" and (known is None or known.status != "withdrawn"):
+                desk.opted_out_keys.update(point_keys(point))
+            desk.points[point][(channel, purpose)] = Word(status=status, at_us=claim.at_us, proof_us=claim.proof_us)
             desk.new_points[(channel, purpose, point)] = {
                 "channel": channel,
                 "purpose": purpose,

@@ -208,6 +208,7 @@ async def resume(db: Database, clock: Clock, connection: str, source_ids: list[i
     """Let a connection go on: after a pause, after its credentials were mended, after a stopped canary or brake."""
     async with db.transaction() as tx:
         await tx.run(SQL["resume_connection"], {"connection": connection, "now": clock.now()})
+        await tx.run(SQL["lift_pauses"], {"connection": connection})
         await tx.run(SQL["restart_canary"], {"sources": source_ids, "now": clock.now()})
         for source in source_ids:
             await tx.run(SQL["release_brake"], {"source": source})

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 import msgspec
 
-from zgoda.identity.match import IdentityRules
+from zgoda.identity.match import IdentityRules, contact_points, keys_of, point_keys
 from zgoda.kit.mapping import Mapping as FieldMapping
 from zgoda.kit.spec import Op, Stream
 from zgoda.model.entities import Entity
-from zgoda.model.values import Values
+from zgoda.model.values import CONSENT_PREFIX, Values
 from zgoda.sync.merge import FieldRule, Rules
 
 OnDelete: TypeAlias = Literal["ask", "propagate", "unlink", "restore"]
@@ -27,6 +28,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
     `may` is what the user allows here (never more than the stream can). `admits` is the filter: a record that does not
     pass is not created or updated there and its edits are not taken, except consent, which knows no filters.
+    `sends_mail`: nobody is created there whose opt-out could not be told.
     """
 
     id: int
@@ -42,6 +44,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     delete_wins: bool = False
     quiet_s: float = 0.0
     required: tuple[str, ...] = ()
+    sends_mail: bool = False
     poll_s: float = 60.0
     sweep_s: float = 24 * 3600.0
 
@@ -63,6 +66,7 @@ class Brakes(msgspec.Struct, frozen=True, kw_only=True):
     clear_share: float = 0.01
     one_value_share: float = 0.01
     change_floor: int = 50
+    optout_share: float = 0.05
     change_window_s: float = 3600.0
     canary: int = 50
     canary_share: float = 0.01
@@ -71,7 +75,7 @@ class Brakes(msgspec.Struct, frozen=True, kw_only=True):
     oscillation_window_s: float = 3600.0
 
 
-class Setup(msgspec.Struct, frozen=True, kw_only=True):
+class Setup(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Everything the engine knows about the user's wishes."""
 
     sources: Mapping[int, Source]
@@ -99,14 +103,38 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
     def rules_for(self, source: Source) -> Rules:
-        return Rules(
-            fields=self.fields[source.entity.name],
-            maps=source.mapping.by_field,
-            systems={s.id: s.connection for s in self.sources.values()},
-            order=self.order,
-            flip_limit=self.brakes.oscillations,
-            flip_window_us=int(self.brakes.oscillation_window_s * 1e6),
-        )
+        return self._rules[source.id]
+
+    def keys_for(self, entity: str, fields: Values) -> set[str]:
+        """The keys under which a golden record is found: those that identify it and, for people, the contact points by
+        which consent is held."""
+        keys = {key for key, _ in keys_of(self.identity[entity], fields)}
+        if entity == "person" and self._consent_channels:
+            for point in contact_points(fields):
+                known = point_keys(point)
+                if ("email" if "@" in point else "phone") in self._consent_channels and keys.isdisjoint(known):
+                    keys.add(known[-1])
+        return keys
+
+    @cached_property
+    def _consent_channels(self) -> frozenset[str]:
+        """`email`, and `phone` for every other channel somebody keeps consent for."""
+        channels = (name.split(":")[1] for name in self.fields.get("person", ()) if name.startswith(CONSENT_PREFIX))
+        return frozenset("email" if channel == "email" else "phone" for channel in channels)
+
+    @cached_property
+    def _rules(self) -> dict[int, Rules]:
+        return {
+            source.id: Rules(
+                fields=self.fields[source.entity.name],
+                maps=source.mapping.by_field,
+                systems={s.id: s.connection for s in self.sources.values()},
+                order=self.order,
+                flip_limit=self.brakes.oscillations,
+                flip_window_us=int(self.brakes.oscillation_window_s * 1e6),
+            )
+            for source in self.sources.values()
+        }
 
 
 def parents_first(entities: Mapping[str, Entity]) -> tuple[Entity, ...]:

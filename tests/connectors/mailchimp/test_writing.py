@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from zgoda.connectors.mailchimp import CONNECTOR
+from zgoda.connectors.mailchimp.exchange import hash_of
+from zgoda.kit.connection import open_connection
 from zgoda.kit.errors import NeedsAttention, Quota, RefusalKind, Temporary
 from zgoda.kit.spec import Lookup, Write
+from zgoda.model.clock import FakeClock
 
 from .conftest import Desk, Opener
 
@@ -128,6 +133,54 @@ async def test_who_opted_out_cannot_be_subscribed_again(desk: Desk):
         assert receipt.refusal.fields == ("status",)
     assert desk.member(out)["status"] == "unsubscribed"
     assert desk.member(bounced)["status"] == "cleaned"
+
+
+async def test_who_opted_out_is_not_even_asked_for(desk: Desk):
+    """Mailchimp itself would subscribe again whom an admin or the API had unsubscribed."""
+    out, archived, pending = (desk.user_adds(f"{name}@x.example") for name in ("out", "archived", "pending"))
+    await desk.write("members", change("out", out, status="unsubscribed"))
+    desk.twin.edit("archive", email="archived@x.example")
+    desk.twin.edit("update", email="pending@x.example", values={"status": "pending"})
+    last = desk.twin.writes()[-1].n
+    granted = {"status": "subscribed", "merge_fields": {"FNAME": "New"}}
+    receipts = await desk.write("members", *(change(id, id, **granted) for id in (out, archived, pending)))
+    kinds = {key: r.refusal.kind if r.refusal else None for key, r in receipts.items()}
+    assert kinds == {out: RefusalKind.REJECTED, archived: RefusalKind.GONE, pending: None}
+    assert [write.id for write in desk.twin.writes(since=last)] == [hash_of("pending@x.example")]
+    assert [desk.member(id)["status"] for id in (out, archived, pending)] == ["unsubscribed", "archived", "subscribed"]
+
+
+async def test_a_batch_that_is_refused_whole_goes_one_by_one(desk: Desk):
+    taken = desk.user_adds("taken@x.example")
+    desk.twin.edit("forget", email=desk.member(desk.user_adds("erased@x.example"))["email_address"])
+    desk.twin.limit("off", batch_size=3)
+    writes = [new(f"k{n}", f"p{n}@x.example") for n in range(4)]
+    receipts = await desk.write("members", *writes, new("taken", "taken@x.example"), new("erased", "erased@x.example"))
+    refusals = {key: r.refusal for key, r in receipts.items() if r.refusal}
+    assert {key: (refusal.kind, refusal.moved_to) for key, refusal in refusals.items()} == {
+        "taken": (RefusalKind.EXISTS, taken),
+        "erased": (RefusalKind.REJECTED, ""),
+    }
+    for write in writes:
+        assert desk.member(receipts[write.key].id)["email_address"] == write.values["email_address"]
+
+
+async def test_a_conflict_is_for_later(clock: FakeClock):
+    async def conflict(request: web.Request) -> web.Response:
+        problem = {"title": "Conflict", "status": 409, "detail": "a@b.example is being changed"}
+        return web.json_response(problem, status=409, content_type="application/problem+json")
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", conflict)
+    async with TestServer(app) as server:
+        settings = {"base_url": str(server.make_url("/3.0")), "api_key": "k-us1", "audience": "a1b2c3d4e5"}
+        async with open_connection("news", CONNECTOR, settings, clock) as opened:
+            write = opened.streams["members"].write
+            assert write is not None
+            [receipt] = await write(opened.session, [change("k", "0" * 32, merge_fields={"FNAME": "X"})])
+    assert receipt.refusal is not None
+    assert receipt.refusal.kind is RefusalKind.TEMPORARY
+    assert "a@b.example" not in repr(receipt)
 
 
 async def test_mixed_writes_give_a_receipt_each(desk: Desk):
@@ -254,7 +307,7 @@ async def test_no_writing_into_a_missing_audience(opener: Opener):
     for write in (new("k", "a@b.example"), change("k", "0" * 32, merge_fields={"FNAME": "X"})):
         with pytest.raises(NeedsAttention):
             await desk.write("members", write)
-    erase = CONNECTOR.streams[0].erase if isinstance(CONNECTOR.streams, tuple) else None
+    erase = desk.streams["members"].erase
     assert erase is not None
     with pytest.raises(NeedsAttention):
         await erase(desk.session, ["0" * 32])

@@ -77,12 +77,25 @@ async def test_a_withdrawal_is_set_in_every_place(office: Office, desk: Desk, ma
     assert await consent(desk, person) == "withdrawn"
 
 
-async def test_unknown_lifts_nothing_and_granted_lifts_all(office: Office, desk: Desk, mark: str):
+@pytest.mark.parametrize("state", ["unknown", "granted"])
+async def test_a_new_person_lifts_no_opt_out_of_their_address(office: Office, desk: Desk, mark: str, state: str):
+    contact = office.make(CONTACT, email=f"{mark}@people.test", opt_out=True)
+    person = await desk.add("people", given_name=mark, email=f"{mark}@people.test", consent=state)
+    assert office.see(CONTACT, contact, "opt_out")["opt_out"] is True
+    assert await consent(desk, person) == "withdrawn"
+
+
+async def test_a_grant_says_nothing_new_where_nothing_was_refused(desk: Desk):
+    """So the engine does not write it, and does not wait for an echo Odoo cannot give."""
+    write = desk.mapping("people").write
+    said = [write({"consent:email:marketing": state}, creating=False) for state in ("granted", "unknown")]
+    assert said[0] == said[1] == ({"opted_out": False}, [])
+
+
+async def test_granted_lifts_all(office: Office, desk: Desk, mark: str):
     contact = office.make(CONTACT, email=f"{mark}@people.test")
     person = await desk.add("people", given_name=mark, email=f"{mark}@people.test", consent="withdrawn")
     assert office.see(CONTACT, contact, "opt_out")["opt_out"] is True
-    await desk.put("people", person, consent="unknown")
-    await desk.put("people", person, consent=None)
     assert await consent(desk, person) == "withdrawn"
     await desk.put("people", person, consent="granted")
     assert await consent(desk, person) == "unknown"
@@ -186,9 +199,32 @@ async def test_memberships_that_cannot_be(office: Office, desk: Desk, mark: str)
     )
     assert [receipt.refusal and (receipt.refusal.kind, receipt.refusal.fields) for receipt in receipts] == [
         (RefusalKind.REJECTED, ("partner_id",)),
-        (RefusalKind.REJECTED, ("opt_out",)),
+        (RefusalKind.REJECTED, ()),
         None,
     ]
+
+
+async def test_t_57_who_opted_out_of_everything_stays_on_their_lists(office: Office, desk: Desk, mark: str):
+    """Odoo 11 then shows them as unsubscribed, so there is nothing to take away, and nothing looks like a removal."""
+    held, added = [office.make(LIST, name=f"{mark} {n}") for n in range(2)]
+    contact = office.make(CONTACT, email=f"{mark}@people.test", list_ids=[[6, 0, [held]]], opt_out=True)
+    person = await desk.add("people", given_name=mark, email=f"{mark}@people.test")
+    receipts = await desk.write(
+        "subscriptions",
+        desk.updated("subscriptions", f"{contact}:{held}", status="unsubscribed"),
+        desk.created("subscriptions", person=person, list=str(added), status="unsubscribed"),
+    )
+    assert [receipt.refusal for receipt in receipts] == [None, None]
+    rows = await desk.rows("subscriptions", *(receipt.id for receipt in receipts))
+    assert [(row["list_id"], row["opt_out"]) for row in rows] == [(held, True), (added, True)]
+
+
+async def test_a_contact_whose_address_nobody_has_says_nothing_of_its_person(office: Office, desk: Desk, mark: str):
+    list_id = office.make(LIST, name=mark)
+    contact = office.make(CONTACT, email=f"{mark}@people.test", list_ids=[[6, 0, [list_id]]])
+    record = await desk.record("subscriptions", f"{contact}:{list_id}")
+    assert "person" not in record.values
+    assert "person" not in record.refs
 
 
 async def test_what_became_of_a_real_mailing(office: Office, desk: Desk, mark: str):
@@ -221,7 +257,8 @@ async def test_what_became_of_a_real_mailing(office: Office, desk: Desk, mark: s
     assert {"sent", "opened"} <= events.keys()
     opened = events["opened"]
     assert opened.refs == {"person": (("people",), person), "campaign": (("mailings",), str(mailing))}
-    assert (opened.values["channel"], opened.faults) == ("email", [])
+    assert (opened.values["channel"], opened.values["subject"], opened.faults) == ("email", f"Letter {mark}", [])
+    assert opened.values["url"] is None
     assert opened.values["occurred_at"].startswith("20")
     campaign = await desk.record("mailings", mailing)
     assert (campaign.values["name"], campaign.values["status"]) == (f"Letter {mark}", "sent")
@@ -243,6 +280,20 @@ async def test_traces_have_one_id_for_each_thing_that_happened(office: Office, d
     found = [row["id"] for page in await desk.pages("traces", size=1) for row in page.rows]
     assert len(found) == len(set(found))
     assert {*ids, f"{bounced}:bounced"} <= set(found)
+
+
+async def test_a_click_tells_the_address_behind_the_link(office: Office, desk: Desk, mark: str):
+    person = await desk.add("people", given_name=mark, email=f"{mark}@people.test")
+    target = f"{office.server.url}/web/static/src/img/favicon.ico?{mark}"
+    link = office.make("link.tracker", url=target)
+    moments = {"sent": "2026-01-01 10:00:00", "clicked": "2026-01-01 11:00:00"}
+    about = {"model": "res.partner", "res_id": int(person)}
+    trace = office.admin.call("mail.mail.statistics", "create", about | moments)
+    office.make("link.tracker.click", link_id=link, mail_stat_id=trace)
+    read = desk.mapping("traces").read
+    events = {row["kind"]: read(row) for row in await desk.rows("traces", f"{trace}:sent", f"{trace}:clicked")}
+    assert {kind: event.values["url"] for kind, event in events.items()} == {"sent": None, "clicked": target}
+    assert events["clicked"].faults == []
 
 
 async def test_erasure_deletes_or_empties(office: Office, opener: Opener, mark: str):

@@ -117,11 +117,45 @@ async def test_unconfirmed_addresses_are_pending(hub: Hub, calls: TrytonCalls, s
     """Tryton's `request_subscribe` makes an archived record, which a call may not; so the table is set to that."""
     email = f"{unique}@example.org"
     id = await hub.create("people", family_name=unique, email=email, email_consent="granted")
+    subscribe(calls, email, new_list(calls, f"News {unique}"))
     with closing(sqlite3.connect(server.folder / f"{server.database}.sqlite")) as database, database:
         database.execute("UPDATE marketing_email SET active = 0 WHERE email = ?", [email])
     assert (await hub.row("people", id))["email_consent"] == "pending"
     [row] = [one for one in rows_of(await hub.all("subscriptions")).values() if one["person"] == id]
     assert row["status"] == "pending"
+
+
+async def test_the_consent_list_is_no_mailing_list(hub: Hub, calls: TrytonCalls, unique: str) -> None:
+    """Else a list membership that goes away elsewhere would take the consent with it."""
+    email = f"{unique}@example.org"
+    lists, subscriptions = (await hub.changes("lists"))[-1].cursor, (await hub.changes("subscriptions"))[-1].cursor
+    await hub.create("people", family_name=unique, email=email, email_consent="granted")
+    [consent_list] = subscribed(calls, email)
+    [name] = [row["name"] for row in calls.call("model.marketing.email.list.read", [consent_list], ["name"], {})]
+    assert str(consent_list) not in rows_of(await hub.all("lists"))
+    assert str(consent_list) not in rows_of(await hub.changes("lists", cursor=lists))
+    everything = [*await hub.all("subscriptions"), *await hub.changes("subscriptions", cursor=subscriptions)]
+    assert str(consent_list) not in {row["list"] for row in rows_of(everything).values()}
+    second = (await hub.write("lists", Write(key="l", op="create", values={"name": name})))["l"]
+    assert second.refusal is not None
+    assert (second.refusal.code, second.refusal.fields) == ("consent_list", ("name",))
+
+
+async def test_nobody_who_withdrew_is_put_on_a_list(hub: Hub, calls: TrytonCalls, unique: str) -> None:
+    """Tryton mails whoever is on a list; it does not ask for the consent of elsewhere."""
+    email = f"{unique}@example.org"
+    first, second = new_list(calls, f"First {unique}"), new_list(calls, f"Second {unique}")
+    left = str(subscribe(calls, email, first))
+    person = await hub.create("people", family_name=unique, email=email, email_consent="withdrawn")
+    added = await hub.create("subscriptions", person=person, list=str(second), status="subscribed")
+    again = await hub.update("subscriptions", left, status="subscribed")
+    assert again.refusal is not None
+    assert (again.refusal.code, again.refusal.fields) == ("withdrawn", ("status",))
+    assert [row["status"] for row in (await hub.by_id("subscriptions", left, added)).rows] == ["unsubscribed"] * 2
+    assert not any(subscribed(calls, email).values())
+    assert (await hub.update("people", person, email_consent="granted")).refusal is None
+    assert (await hub.update("subscriptions", left, status="subscribed")).refusal is None
+    assert subscribed(calls, email)[first] is True
 
 
 async def test_lists(hub: Hub, calls: TrytonCalls, unique: str) -> None:
@@ -176,18 +210,50 @@ async def test_subscriptions(hub: Hub, calls: TrytonCalls, unique: str) -> None:
     changed = await hub.write(
         "subscriptions",
         Write(key="off", op="update", id=first["id"], values={"status": "unsubscribed"}, expected=first["version"]),
-        Write(key="keep", op="delete", id=second["id"]),
+        Write(key="keep", op="delete", id=second["id"], expected=second["version"]),
         Write(key="gone", op="update", id="999999", values={"status": "subscribed"}),
         Write(key="odd", op="update", id=second["id"], values={"status": "pending"}),
     )
     assert changed["off"].refusal is None
     assert {key: one.refusal.code for key, one in changed.items() if one.refusal} == {
-        "keep": "opt_out_kept",
         "gone": "missing_record",
         "odd": "bad_value",
     }
-    assert subscribed(calls, f"a-{unique}@example.org") == {list_id: False}
+    assert subscribed(calls, f"a-{unique}@example.org")[list_id] is False
+    assert (await hub.update("people", a, email_consent="granted")).refusal is None, "they left their only list"
     assert (await hub.update("subscriptions", first["id"], status="subscribed")).refusal is None
     assert (await hub.write("subscriptions", Write(key="d", op="delete", id=first["id"])))["d"].refusal is None
     assert [gone.id for gone in (await hub.by_id("subscriptions", first["id"])).removed] == [first["id"]]
-    assert rows_of(await hub.all("subscriptions"))[second["id"]]["status"] == "unsubscribed"
+    assert rows_of(await hub.all("subscriptions"))[second["id"]]["status"] == "unsubscribed", "an opt-out is kept"
+
+
+async def test_t_21_a_subscription_follows_a_merge(hub: Hub, calls: TrytonCalls, unique: str) -> None:
+    """Its person becomes the survivor, and so does its address: the old one must not be mailed besides."""
+    news, offers = new_list(calls, f"News {unique}"), new_list(calls, f"Offers {unique}")
+    survivor = await hub.create("people", family_name=unique, email=f"new-{unique}@example.org")
+    refusing = await hub.create(
+        "people", family_name=unique, email=f"no-{unique}@example.org", email_consent="withdrawn"
+    )
+    nobody = await hub.create("people", family_name=unique)
+    old = {list_id: str(subscribe(calls, f"old-{unique}@example.org", list_id)) for list_id in (news, offers)}
+    subscribe(calls, f"new-{unique}@example.org", offers)
+    moved = await hub.write(
+        "subscriptions",
+        Write(key="moved", op="update", id=old[news], values={"person": survivor}),
+        Write(key="double", op="update", id=old[offers], values={"person": survivor}),
+    )
+    assert all(receipt.refusal is None for receipt in moved.values())
+    assert subscribed(calls, f"new-{unique}@example.org") == {news: True, offers: True}
+    assert subscribed(calls, f"old-{unique}@example.org") == {}
+    refused = await hub.update("subscriptions", old[news], person=nobody)
+    assert refused.refusal is not None
+    assert (refused.refusal.code, refused.refusal.fields) == ("no_email", ("person",))
+    assert (await hub.update("subscriptions", old[news], person=refusing)).refusal is None
+    assert subscribed(calls, f"no-{unique}@example.org")[news] is False
+
+
+async def test_a_subscription_of_an_unknown_address_says_nothing_of_its_person(
+    hub: Hub, calls: TrytonCalls, unique: str
+) -> None:
+    id = str(subscribe(calls, f"{unique}@example.org", new_list(calls, f"News {unique}")))
+    assert "person" not in await hub.row("subscriptions", id)

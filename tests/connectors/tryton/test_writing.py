@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -238,6 +239,43 @@ async def test_opportunities(hub: Hub, calls: TrytonCalls, unique: str) -> None:
     assert find is not None
     again = await hub.create("opportunities", **values)
     assert await find(hub.session, [Lookup(key="k", values=values)]) == {"k": again}
+
+
+async def test_an_employer_is_a_relation(hub: Hub, calls: TrytonCalls, unique: str) -> None:
+    first, second = [await hub.create("organizations", name=f"House {unique} {n}") for n in (1, 2)]
+    person = await hub.create("people", family_name=unique, works_for=first)
+    assert (await hub.row("people", person))["works_for"] == first
+    for employer in (second, second, None, None):
+        assert (await hub.update("people", person, works_for=employer)).refusal is None
+        assert (await hub.row("people", person))["works_for"] == employer
+    history = calls.call(
+        *("model.party.relation.all.search_read", [["from_", "=", int(person)], ANY], 0, None, [["id", "ASC"]]),
+        *(["to", "active", "end_date"], {}),
+    )
+    assert [(str(one["to"]), bool(one["active"]), one["end_date"] is None) for one in history] == [
+        (first, False, False),
+        (second, False, False),
+    ]
+
+
+async def test_an_employment_yet_to_begin_is_deleted_not_ended(hub: Hub, calls: TrytonCalls, unique: str) -> None:
+    firm = await hub.create("organizations", name=f"House {unique}")
+    person = await hub.create("people", family_name=unique)
+    today = calls.call("model.ir.date.today", {})
+    day = f"{today['year']}-{today['month']:02d}-{today['day']:02d}"
+    begun = await hub.create("employments", person=person, organization=firm, start_date=day)
+    assert (await hub.update("people", person, works_for=None)).refusal is None
+    assert [gone.id for gone in (await hub.by_id("employments", begun)).removed] == [begun]
+
+
+async def test_an_employer_that_cannot_be(hub: Hub, open_hub: Callable[..., Awaitable[Hub]], unique: str) -> None:
+    firm = await hub.create("organizations", name=f"House {unique}")
+    person = await hub.create("people", family_name=unique)
+    other = await open_hub(employment_relation="No such relation")
+    for there, value, code in ((hub, "no id", "bad_value"), (other, firm, "unknown_choice")):
+        receipt = await there.update("people", person, works_for=value)
+        assert receipt.refusal is not None
+        assert (receipt.refusal.code, receipt.refusal.fields) == (code, ("works_for",))
 
 
 async def test_employments(hub: Hub, unique: str) -> None:

@@ -23,6 +23,7 @@ SETTINGS = (
     Setting(
         name="base_url",
         meaning="Address of the API, https://DC.api.mailchimp.com/3.0; DC is what follows the dash of the key",
+        required=True,
         example="https://us21.api.mailchimp.com/3.0",
     ),
     Setting(name="webhook_secret", meaning="Long random text put into the webhook's URL", secret=True),

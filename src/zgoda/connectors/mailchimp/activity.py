@@ -2,7 +2,8 @@
 
 Mailchimp has no feed of events, only reports per campaign. A full read takes all campaigns; an incremental one asks the
 campaigns of the last `activity_days` for what came since. Reports know a person by the MD5 of the address, so each is
-looked up for the `contact_id`; events of archived or erased people are left out.
+looked up for the `contact_id`, many at once by reading the whole audience; events of archived or erased people are left
+out.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ LATE = timedelta(hours=1)
 """How long an event may take to show in a report."""
 
 OVERLAP = 25
+
+ASK_SINGLY = 100
+"""More people than this in one page of a report are looked up by reading the audience, a thousand a call."""
 
 People: TypeAlias = dict[str, str]
 """MD5 of the address -> contact_id; empty for people who are archived or gone."""
@@ -86,7 +90,9 @@ async def read(session: Session, reading: Reading) -> AsyncIterator[Page]:
                 events = [event for row in part.rows for event in _EVENTS[number](campaign, row)]
                 if since is not None:
                     events = [event for event in events if _is_since(event, since)]
-                rows = await _rows(session, campaign, events, people, reading.fields, ask=mark.since is not None)
+                if mark.since is not None:
+                    await _meet_people(session, people, {event.email_id for event in events}, now)
+                rows = _rows(campaign, events, people, reading.fields)
                 at = {"campaign": campaign.id, "sent_at": campaign.sent_at, "report": number}
                 reached = msgspec.structs.replace(mark, began=began, offset=max(0, part.end - OVERLAP), **at)
                 yield Page(rows=rows, cursor=msgspec.to_builtins(reached))
@@ -161,15 +167,19 @@ def _is_since(event: Event, since: datetime) -> bool:
     return at is None or at >= since
 
 
-async def _rows(
-    session: Session, campaign: Campaign, events: list[Event], people: People, fields: tuple[str, ...], *, ask: bool
-) -> list[Row]:
+async def _meet_people(session: Session, people: People, email_ids: set[str], now: datetime) -> None:
+    """Adds those not met before."""
+    new = list(email_ids - people.keys())
+    if len(new) > ASK_SINGLY:
+        people.update(dict.fromkeys(new, "") | await _everybody(session, now))
+        return
+    found = await side_by_side([one(session, email_id, (ID, "status")) for email_id in new])
+    for email_id, row in zip(new, found, strict=True):
+        people[email_id] = row[ID] if row and row.get("status") != "archived" else ""
+
+
+def _rows(campaign: Campaign, events: list[Event], people: People, fields: tuple[str, ...]) -> list[Row]:
     """Events as rows. The id is made of what cannot change, so that a second reading gives the same."""
-    if ask:
-        new = list({event.email_id for event in events} - people.keys())
-        found = await side_by_side([one(session, email_id, (ID, "status")) for email_id in new])
-        for email_id, row in zip(new, found, strict=True):
-            people[email_id] = row[ID] if row and row.get("status") != "archived" else ""
     rows: dict[str, Row] = {}
     for event in events:
         person, at = people.get(event.email_id, ""), _instant(event.at)

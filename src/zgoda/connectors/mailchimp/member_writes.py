@@ -1,7 +1,8 @@
 """Writing members.
 
 Creates go 500 a call to POST /lists/{id} with `update_existing=false`: that call demands a `status`, so with true it
-would overwrite the consent of a member we did not know of. Updates go one by one to PATCH /members/{contact_id}, never
+would overwrite the consent of a member we did not know of. It takes neither interests nor marketing permissions, so who
+has some goes alone to POST /members. Updates go one by one to PATCH /members/{contact_id}, never
 through the batch: the batch finds members by address, so after an address changed meanwhile it would make a second
 member, and it too would have to repeat the status and undo an opt-out of the same minute.
 """
@@ -12,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from zgoda.connectors.mailchimp import interests
+from zgoda.connectors.mailchimp import interests, permissions
 from zgoda.connectors.mailchimp.exchange import (
     audience_path,
     believed,
@@ -31,7 +32,13 @@ from zgoda.kit.spec import Receipt, Row, Session, Write
 
 COMPLIANCE = "Member In Compliance State"
 FORGOTTEN = "Forgotten Email Not Subscribed"
+AGAIN = "the person has to subscribe again through a form"
 EXISTS = "ERROR_CONTACT_EXISTS"
+TAKEN = "Member Exists"
+ABOUT_THE_RECORD = (400, 404, 405, 409)
+"""Statuses that speak of one member and not of the call."""
+
+ONLY_ALONE = ("interests", permissions.FIELD)
 KNOWN_ERRORS = (
     ("compliance state", COMPLIANCE, "status"),
     ("permanently deleted", FORGOTTEN, "status"),
@@ -80,7 +87,7 @@ async def erase(session: Session, ids: list[str]) -> list[Receipt]:
 
     async def forget(write: Write) -> Receipt:
         path = member_path(session, write.id, "/actions/delete-permanent")
-        answer = await call(session, "POST", path, allowed=(400, 404, 405))
+        answer = await call(session, "POST", path, allowed=ABOUT_THE_RECORD)
         return Receipt(key=write.key, id=write.id) if answer.ok else await _refusal(session, write, answer)
 
     receipts = await one_by_one([Write(key=id, op="delete", id=id) for id in ids], forget)
@@ -102,7 +109,7 @@ async def _create(session: Session, writes: list[Write]) -> list[Receipt]:
             twins.append((address, write))
         else:
             bodies[address] = (write, body)
-    made = await _send_new(session, bodies) if bodies else {}
+    made = await _send_new(session, bodies)
     for address, write in twins:
         id = made[address].id
         receipts.append(refused(write, RefusalKind.EXISTS, "twin", "the same address twice in one call", moved_to=id))
@@ -110,13 +117,33 @@ async def _create(session: Session, writes: list[Write]) -> list[Receipt]:
 
 
 async def _send_new(session: Session, bodies: dict[str, tuple[Write, Row]]) -> dict[str, Receipt]:
-    """One batch call; then a closer look at those whose address is already in the audience."""
-    sent = {"members": [body for _, body in bodies.values()], "update_existing": False}
-    answer = decoded(await call(session, "POST", audience_path(session), json=sent), _Batch)
+    """One batch call; then one call each for those who need it. A batch that is refused whole, because of one malformed
+    member, is sent one by one too, so that the others land."""
+    together = {address: one for address, one in bodies.items() if not one[1].keys() & set(ONLY_ALONE)}
+    made: dict[str, Receipt] = {}
+    known: set[str] = set()
+    if together:
+        sent = {"members": [body for _, body in together.values()], "update_existing": False}
+        answer = await call(session, "POST", audience_path(session), json=sent, allowed=(400,))
+        if answer.ok:
+            made, known = _sorted_out(together, decoded(answer, _Batch))
+    left = {write.key: address for address, (write, _) in bodies.items() if address not in made}
+
+    async def send(write: Write) -> Receipt:
+        address = left[write.key]
+        body = bodies[address][1]
+        return await (_meet(session, write, body) if address in known else _send_alone(session, write, body))
+
+    alone = await one_by_one([bodies[address][0] for address in left.values()], send, done=list(made.values()))
+    return made | dict(zip(left.values(), alone, strict=True))
+
+
+def _sorted_out(bodies: dict[str, tuple[Write, Row]], answer: _Batch) -> tuple[dict[str, Receipt], set[str]]:
+    """A batch's receipts, and the addresses the audience already has."""
     stored = {_address(row): row for row in [*answer.new_members, *answer.updated_members]}
     errors = {error.email_address.strip().lower(): error for error in answer.errors}
     made: dict[str, Receipt] = {}
-    known: list[Write] = []
+    known: set[str] = set()
     for address, (write, body) in bodies.items():
         if address in stored:
             made[address] = _receipt(write, stored[address], body)
@@ -125,15 +152,17 @@ async def _send_new(session: Session, bodies: dict[str, tuple[Write, Row]]) -> d
         else:
             code, fields = _reason(errors[address])
             if code == EXISTS:
-                known.append(write)
+                known.add(address)
             else:
                 made[address] = refused(write, RefusalKind.REJECTED, code, "not accepted", fields=fields)
+    return made, known
 
-    async def look(write: Write) -> Receipt:
-        return await _meet(session, write, next(body for one, body in bodies.values() if one is write))
 
-    met = await one_by_one(known, look, done=list(made.values()))
-    return made | {_address(write.values): receipt for write, receipt in zip(known, met, strict=True)}
+async def _send_alone(session: Session, write: Write, body: Row) -> Receipt:
+    answer = await call(session, "POST", audience_path(session, "/members"), json=body, allowed=ABOUT_THE_RECORD)
+    if not answer.ok and problem_of(answer).title == TAKEN:
+        return await _meet(session, write, body)
+    return await _settled(session, write, answer, body)
 
 
 async def _meet(session: Session, write: Write, body: Row) -> Receipt:
@@ -144,12 +173,12 @@ async def _meet(session: Session, write: Write, body: Row) -> Receipt:
     if row is None:
         return refused(write, RefusalKind.TEMPORARY, "vanished", "the member that was in the way is gone")
     if row.get("status") != "archived":
-        return refused(write, RefusalKind.EXISTS, "Member Exists", "the address is in the audience", moved_to=row[ID])
+        return refused(write, RefusalKind.EXISTS, TAKEN, "the address is in the audience", moved_to=row[ID])
     if body["status"] not in ("subscribed", "unsubscribed"):
         text = "an archived member has this address; consent is unknown, so it is not brought back"
         return refused(write, RefusalKind.REJECTED, "archived", text, fields=("email_address", "status"))
     revived = {**body, "status_if_new": body["status"]}
-    answer = await call(session, "PUT", member_path(session, member), json=revived, allowed=(400, 404, 405))
+    answer = await call(session, "PUT", member_path(session, member), json=revived, allowed=ABOUT_THE_RECORD)
     return await _settled(session, write, answer, body)
 
 
@@ -158,13 +187,29 @@ async def _update(session: Session, write: Write) -> Receipt:
         body = await _body(session, write)
     except _Unwritable as fault:
         return refused(write, RefusalKind.REJECTED, fault.code, str(fault), fields=(fault.field,))
-    answer = await call(session, "PATCH", member_path(session, write.id), json=body, allowed=(400, 404, 405))
+    barred = await _barred(session, write) if body.get("status") == "subscribed" else None
+    if barred is not None:
+        return barred
+    answer = await call(session, "PATCH", member_path(session, write.id), json=body, allowed=ABOUT_THE_RECORD)
     return await _settled(session, write, answer, body)
+
+
+async def _barred(session: Session, write: Write) -> Receipt | None:
+    """Nobody who opted out or bounced is subscribed again, even where Mailchimp would allow it (it guards only those
+    who left by themselves), and nobody archived comes back by a mere change. The hub may not have heard of it yet."""
+    row = await one(session, write.id, (ID, "status"))
+    match row and row.get("status"):
+        case "unsubscribed" | "cleaned":
+            return refused(write, RefusalKind.REJECTED, COMPLIANCE, AGAIN, fields=("status",))
+        case "archived":
+            return refused(write, RefusalKind.GONE, "archived", "the member was archived")
+        case _:
+            return None
 
 
 async def _archive(session: Session, write: Write) -> Receipt:
     """A member that is archived already counts as done; cleaned and pending ones cannot be archived (405)."""
-    answer = await call(session, "DELETE", member_path(session, write.id), allowed=(400, 404, 405))
+    answer = await call(session, "DELETE", member_path(session, write.id), allowed=ABOUT_THE_RECORD)
     if answer.status == 405:
         row = await one(session, write.id, (ID, "status"))
         if row is not None and row.get("status") == "archived":
@@ -186,9 +231,10 @@ async def _refusal(session: Session, write: Write, answer: Answer) -> Receipt:
     problem = problem_of(answer)
     if answer.status == 404:
         return refused(write, RefusalKind.GONE, problem.title, "no such member")
+    if answer.status == 409:
+        return refused(write, RefusalKind.TEMPORARY, problem.title, "the member is being changed by somebody else")
     if problem.title in (COMPLIANCE, FORGOTTEN):
-        text = "the person has to subscribe again through a form"
-        return refused(write, RefusalKind.REJECTED, problem.title, text, fields=("status",))
+        return refused(write, RefusalKind.REJECTED, problem.title, AGAIN, fields=("status",))
     taken = await _taken(session, write)
     if taken is not None:
         return taken
@@ -208,7 +254,7 @@ async def _taken(session: Session, write: Write) -> Receipt | None:
     if other.get("status") == "archived":
         return refused(write, RefusalKind.REJECTED, "archived", "an archived member has this address", fields=fields)
     text = "another member has this address"
-    return refused(write, RefusalKind.EXISTS, "Member Exists", text, fields=fields, moved_to=other[ID])
+    return refused(write, RefusalKind.EXISTS, TAKEN, text, fields=fields, moved_to=other[ID])
 
 
 async def _body_of_new(session: Session, write: Write) -> Row:
@@ -228,6 +274,8 @@ async def _body(session: Session, write: Write) -> Row:
     body = {name: value for name, value in write.values.items() if name != "status" or value}
     if body.get("status") == "pending" and not session.settings.get("double_opt_in"):
         raise _Unwritable("pending sends mail", "the setting double_opt_in is off", "status")
+    if permissions.FIELD in body:
+        body[permissions.FIELD] = permissions.to_list(body[permissions.FIELD])
     if "interests" in body:
         try:
             body["interests"] = await interests.to_ids(session, body["interests"])
@@ -240,6 +288,8 @@ def _receipt(write: Write, row: Row, body: Row) -> Receipt:
     """`stored` holds what was written as Mailchimp keeps it. Interests are left out: they are ids there."""
     kept = {ID, STAMP, "email_address", "status", *body} - {"interests", "email_type", "status_if_new"}
     stored = {name: row[name] for name in kept if name in row}
+    boxes = (f"{permissions.FIELD}.{box[permissions.NAME]}" for box in body.get(permissions.FIELD, ()))
+    permissions.to_boxes([stored], tuple(boxes))
     return Receipt(key=write.key, id=id_of(row), stored=stored, version=str(row.get(STAMP) or ""))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from zgoda.connectors.mailchimp import interests
+from zgoda.connectors.mailchimp import interests, permissions
 from zgoda.connectors.mailchimp.exchange import (
     audience_path,
     call,
@@ -56,8 +56,7 @@ async def read_changes(session: Session, reading: Reading) -> AsyncIterator[Page
     place = resume(reading.cursor, whole(now))
     count = min(reading.page_size or PAGE_ROWS, PAGE_ROWS)
     async for rows, cursor in walk(asking(session, reading.fields), place, now=now, count=count):
-        if "interests" in reading.fields:
-            await interests.to_labels(session, rows)
+        await _translate(session, rows, reading.fields)
         yield Page(rows=rows, cursor=cursor)
 
 
@@ -84,8 +83,7 @@ async def read_ids(session: Session, reading: Reading, ids: list[str]) -> Page:
             page.removed.append(Removed(id=row[ID], at=stamp_of(row)))
         else:
             page.rows.append(row if "status" in reading.fields else {k: v for k, v in row.items() if k != "status"})
-    if "interests" in reading.fields:
-        await interests.to_labels(session, page.rows)
+    await _translate(session, page.rows, reading.fields)
     return page
 
 
@@ -100,7 +98,7 @@ async def find(session: Session, lookups: list[Lookup]) -> dict[str, str]:
 
 async def one(session: Session, member: str, fields: tuple[str, ...]) -> Row | None:
     """One member by contact_id or hash; None if Mailchimp does not know it."""
-    params = {"fields": ",".join(fields)}
+    params = {"fields": ",".join(permissions.asked(fields))}
     answer = await call(session, "GET", member_path(session, member), params=params, allowed=(404,))
     if answer.status == 404:
         return None
@@ -111,7 +109,7 @@ async def one(session: Session, member: str, fields: tuple[str, ...]) -> Row | N
 
 def asking(session: Session, fields: tuple[str, ...], **filters: str) -> Ask:
     """The question the walk asks: members by stamp, oldest first, with no more fields than wanted."""
-    wanted = dict.fromkeys((ID, STAMP, *fields))
+    wanted = permissions.asked((ID, STAMP, *fields))
     fixed: dict[str, str | int] = {
         "fields": ",".join([*(f"members.{name}" for name in wanted), "total_items"]),
         "sort_field": STAMP,
@@ -135,6 +133,13 @@ def asking(session: Session, fields: tuple[str, ...], **filters: str) -> Ask:
         return Sheet(found.members, marks, found.total_items)
 
     return ask
+
+
+async def _translate(session: Session, rows: list[Row], fields: tuple[str, ...]) -> None:
+    """What no dotted path can address becomes what one can."""
+    permissions.to_boxes(rows, fields)
+    if "interests" in fields:
+        await interests.to_labels(session, rows)
 
 
 def id_of(row: Row) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from zgoda.connectors.mailchimp import interests
+from zgoda.connectors.mailchimp import interests, permissions
 from zgoda.connectors.mailchimp.exchange import as_dict, as_list, audience_path, call, decoded
 from zgoda.connectors.mailchimp.mapping import CONSENT
 from zgoda.connectors.mailchimp.walk import by_offset
@@ -46,7 +46,7 @@ async def _member_fields(session: Session) -> tuple[VendorField, ...]:
     labels = sorted((await interests.load(session)).values())
     choices = tuple((label, label) for label in labels)
     groups = VendorField(name="interests", label="Groups", type="set", choices=choices, open_choices=False)
-    return (*_MEMBER, groups, *merge_fields.values())
+    return (*_MEMBER, groups, *merge_fields.values(), *await permissions.described(session))
 
 
 def _merge_field(row: Row) -> VendorField:

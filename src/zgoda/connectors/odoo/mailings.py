@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from zgoda.connectors.odoo.addresses import address_of, people_by_address
 from zgoda.connectors.odoo.columns import first_of, optional_columns
 from zgoda.connectors.odoo.records import PAGE_SIZE, Table, ask_for, number_of, shape, walk
 from zgoda.connectors.odoo.rpc import search_read
+from zgoda.connectors.odoo.writing import may
 from zgoda.kit.spec import Page, Reading, Removed, Row, Session
 
 KINDS: Final = {
@@ -28,7 +29,11 @@ _EVENT: Final = ("model", "res_id", "trace_type", "trace_status", *KINDS.values(
 TRACES: Final = Table(
     model="mailing.trace",
     domain=lambda session: [],
-    virtual={"kind": _EVENT, "occurred_at": _EVENT, "channel": _EVENT, "person": _EVENT},
+    virtual={
+        **dict.fromkeys(("kind", "occurred_at", "channel", "person"), _EVENT),
+        "title": ("mass_mailing_id",),
+        "url": ("links_click_ids",),
+    },
     archives=False,
 )
 
@@ -84,6 +89,8 @@ async def _events(session: Session, found: list[Row], reading: Reading) -> list[
     records = {(raw["model"], raw["res_id"]) for raw in found if raw.get("model") and raw.get("res_id")}
     wanted = {path.partition(".")[0] for path in reading.fields}
     people = await people_of(session, records) if "person" in wanted else {}
+    titles = await _titles(session, found) if "title" in wanted else {}
+    addresses = await _clicked(session, found) if "url" in wanted else {}
     events: list[Row] = []
     for raw, row in zip(found, rows, strict=True):
         for kind, name in KINDS.items():
@@ -97,6 +104,33 @@ async def _events(session: Session, found: list[Row], reading: Reading) -> list[
                     "channel": CHANNELS.get(str(raw.get("trace_type")), "email"),
                 }
                 more["person"] = people.get((str(raw.get("model")), first_of(raw.get("res_id"))), False)
+                more["title"] = titles.get(first_of(raw.get("mass_mailing_id")), False)
+                more["url"] = addresses.get(raw["id"], False) if kind == "clicked" else False
                 kept = {name: value for name, value in more.items() if name in wanted}
                 events.append({**row, **kept, "id": f"{row['id']}:{kind}"})
     return events
+
+
+async def _titles(session: Session, found: list[Row]) -> dict[int, str]:
+    """The subject lines of mailings; until Odoo 12 it is their name."""
+    ids = sorted({first_of(raw.get("mass_mailing_id")) for raw in found} - {0})
+    if not ids:
+        return {}
+    column = "subject" if "subject" in await optional_columns(session, MAILINGS.model) else "name"
+    return {row["id"]: row[column] for row in await search_read(session, MAILINGS.model, [["id", "in", ids]], [column])}
+
+
+async def _clicked(session: Session, found: list[Row]) -> dict[int, str]:
+    """Trace -> the address behind its first click. Users without the right to the link tracker see none."""
+    firsts: dict[int, int] = {}
+    for raw in found:
+        clicks = raw.get("links_click_ids")
+        if isinstance(clicks, list) and clicks:
+            firsts[raw["id"]] = min(cast("list[int]", clicks))
+    if not firsts or not await may(session, "link.tracker", "read"):
+        return {}
+    clicks = await search_read(session, "link.tracker.click", [["id", "in", sorted(firsts.values())]], ["link_id"])
+    links = {row["id"]: first_of(row["link_id"]) for row in clicks}
+    behind = await search_read(session, "link.tracker", [["id", "in", sorted(set(links.values()) - {0})]], ["url"])
+    urls = {row["id"]: row["url"] for row in behind}
+    return {trace: urls[link] for trace, click in firsts.items() if (link := links.get(click)) in urls}

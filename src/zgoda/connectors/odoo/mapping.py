@@ -22,11 +22,12 @@ ADDRESS: Final = (
 MARKETING_EMAIL: Final = Map(
     vendor="opted_out",
     field="consent:email:marketing",
-    values=((True, "withdrawn"), (False, "unknown"), ("granted", "granted")),
+    values=((True, "withdrawn"), (False, "unknown"), (False, "granted")),
     otherwise="hold",
     evidence="opted_out_at",
 )
-"""Odoo never reads back `granted`; writing it lifts the opt-outs. Pending and undeliverable have no place in Odoo."""
+"""Odoo only knows opt-outs: where there is none, `granted` says nothing new; where there is one, it lifts it. Pending
+and undeliverable have no place in Odoo."""
 
 OWNER: Final = Map(vendor="user_id.login", field="owner", direction="in")
 
@@ -106,8 +107,8 @@ MAILING_LISTS: Final = (Map(vendor="name", field="name"),)
 STATUS: Final[tuple[tuple[Any, str], ...]] = ((False, "subscribed"), (True, "unsubscribed"))
 
 SUBSCRIPTIONS: Final = (
-    Map(vendor="partner_id", field="person", refers_to=("people",), derived=True),
-    Map(vendor="list_id", field="list", refers_to=("mailing_lists",)),
+    Map(vendor="partner_id", field="person", refers_to=("people",), derived=True, required=True),
+    Map(vendor="list_id", field="list", refers_to=("mailing_lists",), required=True),
     Map(vendor="opt_out", field="status", values=STATUS, otherwise="hold"),
 )
 
@@ -131,10 +132,12 @@ TRACES: Final = (
     Map(vendor="occurred_at", field="occurred_at", direction="in"),
     Map(vendor="channel", field="channel", direction="in"),
     Map(vendor="mass_mailing_id", field="campaign", direction="in", refers_to=("mailings",)),
+    Map(vendor="title", field="subject", direction="in"),
+    Map(vendor="url", field="url", direction="in"),
 )
 
 ACTIVITIES: Final = (
-    Map(vendor="person", field="person", refers_to=("people",)),
+    Map(vendor="person", field="person", refers_to=("people",), required=True),
     Map(vendor="kind", field="kind"),
     Map(vendor="date", field="occurred_at"),
     Map(vendor="title", field="subject"),

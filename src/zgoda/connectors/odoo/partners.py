@@ -19,8 +19,6 @@ MERGE_WIZARD: Final = "base.partner.merge.automatic.wizard"
 MERGED_AT_ONCE: Final = 3
 _NOTES_AT_ONCE: Final = 50
 ERASED: Final = "erased"
-LIFTED: Final = "granted"
-"""What the mapping sends as `opted_out` for a granted consent. False ("not known") changes nothing in Odoo."""
 
 
 def people_domain(session: Session) -> list[Any]:
@@ -60,9 +58,9 @@ async def prepare_people(session: Session, drafts: list[Draft]) -> None:
     await join_names(session, drafts, "res.partner", "name", "email")
     for draft in drafts:
         if "opted_out" in draft.values:
-            said = draft.values.pop("opted_out")
-            if said in (True, LIFTED):
-                draft.values["opt_out"] = said is True
+            refused = draft.values.pop("opted_out") is True
+            if refused or draft.write.op == "update":
+                draft.values["opt_out"] = refused
         name = draft.values.get("name")
         if (draft.write.op == "create" or "name" in draft.values) and not name and not draft.refusal:
             # Odoo insists on a name; like its own forms we take the address
@@ -86,7 +84,8 @@ async def join_names(session: Session, drafts: list[Draft], model: str, column: 
 
 
 async def set_opt_outs(session: Session, drafts: list[Draft]) -> None:
-    """Before a person is written: every place that keeps refusals by address says what the write says."""
+    """Before a person is written: every place that keeps refusals by address says what the write says. A new person who
+    has not refused lifts nothing: somebody with the address may have."""
     asked = [draft for draft in drafts if "opted_out" in draft.write.values]
     ids = sorted({draft.id for draft in asked if draft.id})
     rows = await search_read(session, "res.partner", [["id", "in", ids]], ["email"]) if ids else []
@@ -95,13 +94,10 @@ async def set_opt_outs(session: Session, drafts: list[Draft]) -> None:
     lifted: set[str] = set()
     for draft in asked:
         new, old = address_of(draft.write.values.get("email")), held.get(draft.id, "")
-        match draft.write.values["opted_out"]:
-            case True:
-                refused |= {new, old}
-            case said if said == LIFTED:
-                lifted.add(new or old)
-            case _:
-                pass  # not known to be refused: no reason to touch what Odoo has
+        if draft.write.values["opted_out"] is True:
+            refused |= {new, old}
+        elif draft.write.op == "update":
+            lifted.add(new or old)
     await consent.settle(session, refused - {""}, refused=True)
     await consent.settle(session, lifted - refused - {""}, refused=False)
 

@@ -55,21 +55,33 @@ async def write(session: Session, writes: list[Write]) -> list[Receipt]:
     joins: dict[int, list[tuple[int, Draft]]] = {}
     leaves: dict[int, list[tuple[int, Draft]]] = {}
     await _find_contacts(session, [draft for draft in drafts if draft.write.op == "create"])
+    out_of_all = await _opted_out(session, drafts)
     for draft in drafts:
         contact, list_id = _pair(draft.write.id)
         if draft.write.op == "create":
             contact, list_id = draft.values.get("contact_id") or 0, number_of(str(draft.values.get("list_id") or ""))
-        out = draft.write.op == "delete" or draft.write.values.get("opt_out") is True
+        wishes_off = draft.write.values.get("opt_out") is True and contact not in out_of_all
         if draft.refusal is None and not (contact and list_id):
             draft.refusal = Refusal(kind=RefusalKind.GONE, code="no_such_id")
-        elif draft.refusal is None and draft.write.op == "create" and out:
-            draft.refusal = Refusal(kind=RefusalKind.REJECTED, code="no_list_opt_out", fields=("opt_out",))
+        elif draft.refusal is None and draft.write.op == "create" and wishes_off:
+            # no field is named: a create without it would put the person on the list they left
+            draft.refusal = Refusal(kind=RefusalKind.REJECTED, code="no_list_opt_out", message="no opt-out of one list")
         elif draft.refusal is None:
-            (leaves if out else joins).setdefault(list_id, []).append((contact, draft))
+            gone = draft.write.op == "delete" or wishes_off
+            (leaves if gone else joins).setdefault(list_id, []).append((contact, draft))
     for command, lists in ((4, joins), (3, leaves)):
         for list_id, members in lists.items():
             await _link(session, command, list_id, members)
     return [Receipt(key=d.write.key, id=str(d.write.id or d.values.get("id", "")), refusal=d.refusal) for d in drafts]
+
+
+async def _opted_out(session: Session, drafts: list[Draft]) -> set[int]:
+    """The contacts that get no mail at all: they stay on their lists, where they count as unsubscribed."""
+    wanted = {
+        d.values.get("contact_id") or _pair(d.write.id)[0] for d in drafts if d.write.values.get("opt_out") is True
+    }
+    domain = [["id", "in", sorted(wanted - {0})], ["opt_out", "=", True]]
+    return {row["id"] for row in await search_read(session, "mailing.contact", domain, [])} if wanted else set()
 
 
 async def fill(session: Session, raws: list[Row], tops: set[str]) -> list[Row | None]:
@@ -77,7 +89,7 @@ async def fill(session: Session, raws: list[Row], tops: set[str]) -> list[Row | 
     found = await search_read(session, "mailing.contact", [["id", "in", contacts]], ["email"])
     addresses = {row["id"]: address_of(row.get("email")) for row in found}
     people = await people_by_address(session, set(addresses.values()) - {""})
-    return [{"partner_id": people.get(addresses.get(raw.get("contact_id") or 0, ""), False)} for raw in raws]
+    return [_person(people, addresses.get(raw.get("contact_id") or 0, "")) for raw in raws]
 
 
 async def prepare(session: Session, drafts: list[Draft]) -> None:
@@ -171,7 +183,7 @@ async def _memberships(session: Session, found: list[Row], reading: Reading) -> 
     for row in found:
         for list_id in cast("list[int]", row.get("list_ids") or []):
             full: Row = {
-                "partner_id": people.get(addresses.get(row["id"], ""), False),
+                **_person(people, addresses.get(row["id"], "")),
                 "contact_id": row["id"],
                 "list_id": list_id,
                 "opt_out": row.get("opt_out") is True,
@@ -180,6 +192,11 @@ async def _memberships(session: Session, found: list[Row], reading: Reading) -> 
             kept = {name: value for name, value in full.items() if name in wanted}
             rows.append({"id": f"{row['id']}:{list_id}", "write_date": row["write_date"], **kept})
     return rows
+
+
+def _person(people: dict[str, int], address: str) -> Row:
+    """Where nobody is known by the address, the field is left out: that does not mean that there is nobody."""
+    return {"partner_id": people[address]} if address in people else {}
 
 
 def _pair(id: str) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final, cast
 
-from zgoda.connectors.tryton import finding, history, lists, party_writes, plain
+from zgoda.connectors.tryton import finding, history, party_writes, plain, subscription_writes
 from zgoda.connectors.tryton.account import KINDS, check, discover
 from zgoda.connectors.tryton.directory import Directory
 from zgoda.connectors.tryton.history import NOTES
@@ -45,7 +45,7 @@ def _streams(settings: Any) -> tuple[Stream, ...]:
             "membership",
             MEMBERSHIP,
             "Subscriptions",
-            {"write": partial(lists.write_subscriptions, SUBSCRIPTIONS), "find": lists.find_subscriptions},
+            {"write": partial(subscription_writes.write, SUBSCRIPTIONS), "find": subscription_writes.find},
         ),
         _stream(EMPLOYMENTS, "employment", EMPLOYMENT, "Relations", _plain(EMPLOYMENTS, plain.employment_words)),
         _stream(OPPORTUNITIES, "deal", DEAL, "Opportunities", _plain(OPPORTUNITIES, plain.deal_words)),

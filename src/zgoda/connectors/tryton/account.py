@@ -6,12 +6,13 @@ from typing import Any, Final, cast
 
 from zgoda.connectors.tryton.consent import CONSENT, RUN
 from zgoda.connectors.tryton.directory import PARTY, columns_of, id_of, preferences, server_now
+from zgoda.connectors.tryton.employer import EMPLOYER, RELATION_TYPE
 from zgoda.connectors.tryton.history import NOTES
 from zgoda.connectors.tryton.kinds import STAMP, Kind
 from zgoda.connectors.tryton.lists import LISTS, SUBSCRIPTIONS
 from zgoda.connectors.tryton.options import Options, options
 from zgoda.connectors.tryton.parties import ADDRESS, MECHANISMS, ORGANIZATIONS, PEOPLE
-from zgoda.connectors.tryton.plain import EMPLOYMENTS, OPPORTUNITIES, RELATION_TYPE
+from zgoda.connectors.tryton.plain import EMPLOYMENTS, OPPORTUNITIES
 from zgoda.connectors.tryton.rpc import call, rows
 from zgoda.kit.errors import Temporary
 from zgoda.kit.http import expect
@@ -22,7 +23,7 @@ KINDS: Final[dict[str, Kind]] = {
 }
 _WRITABLE: Final = {
     *("given_name", "family_name", "language", "currency", "probability", "person", "organization", "list", "status"),
-    *(*MECHANISMS, *(f"address.{part}" for part in ADDRESS), CONSENT),
+    *(*MECHANISMS, *(f"address.{part}" for part in ADDRESS), EMPLOYER, CONSENT),
 }
 _REFERS_TO: Final = {"works_for": "organizations", "person": "people", "organization": "organizations", "list": "lists"}
 

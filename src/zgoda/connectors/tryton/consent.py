@@ -56,6 +56,12 @@ async def add_consent(session: Session, pairs: list[tuple[Row, Row]], reading: R
                 row[CONSENT_AT] = stamp
 
 
+async def withdrawn(session: Session, addresses: list[str]) -> set[str]:
+    """Those of the addresses whose people have withdrawn."""
+    held = await _by_address(session, addresses)
+    return {email for email, records in held.items() if judge(records, options(session))[0] == "withdrawn"}
+
+
 def judge(held: list[Row], told: Options) -> tuple[str, Row | None]:
     """The consent that the records of one address say, and the record that proves it."""
     for record in held:

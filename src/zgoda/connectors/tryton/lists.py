@@ -1,4 +1,4 @@
-"""Mailing lists and who is on them.
+"""Mailing lists and who is on them. The list that stands for the consent to e-mail marketing is none of them.
 
 A subscription belongs to an address, not to a party: the person is the live party with that e-mail address (the oldest,
 if several share it).
@@ -6,35 +6,27 @@ if several share it).
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from zgoda.connectors.tryton.consent import main_address, parties_by_address, status
-from zgoda.connectors.tryton.directory import MAIL, MAIL_LIST, PARTY
+from zgoda.connectors.tryton.consent import parties_by_address, status
+from zgoda.connectors.tryton.directory import MAIL, MAIL_LIST
 from zgoda.connectors.tryton.kinds import ABSENT, ANY, LOCK, STAMP, Kind, Virtual
 from zgoda.connectors.tryton.options import Options
-from zgoda.connectors.tryton.parties import MECHANISM_COLUMNS
-from zgoda.connectors.tryton.rpc import rows
-from zgoda.connectors.tryton.values import whole
-from zgoda.connectors.tryton.writes import (
-    Step,
-    Unfit,
-    carry_out,
-    expected_locks,
-    record_number,
-    settled,
-)
+from zgoda.connectors.tryton.rpc import parent
 from zgoda.kit.convert import parse_instant
-from zgoda.kit.errors import RefusalKind
-from zgoda.kit.spec import Lookup, Reading, Receipt, Removed, Row, Session, Write
-
-_COLUMNS: Final = ("email", "list_", "active", LOCK)
+from zgoda.kit.spec import Reading, Removed, Row, Session
 
 
-def _archived(record: Row, told: Options) -> Removed | None:
+def _no_list(record: Row, told: Options) -> Removed | None:
     stamp = record.get(STAMP)
-    if record.get("active"):
+    if record.get("active") and record.get("name") != told.consent_list:
         return None
     return Removed(id=str(record["id"]), at=parse_instant(stamp) if isinstance(stamp, str) else None)
+
+
+def _no_membership(record: Row, told: Options) -> Removed | None:
+    is_consent = parent(record, "list_").get("name") == told.consent_list
+    return Removed(id=str(record["id"])) if is_consent else None
 
 
 async def _add_people(session: Session, pairs: list[tuple[Row, Row]], reading: Reading) -> None:
@@ -44,7 +36,8 @@ async def _add_people(session: Session, pairs: list[tuple[Row, Row]], reading: R
     people = await parties_by_address(session, addresses)
     for record, row in pairs:
         found = people.get(str(record.get("email")))
-        row["person"] = str(found[0]) if found else None
+        if found:  # else nobody is known by this address, which does not mean that there is nobody
+            row["person"] = str(found[0])
 
 
 LISTS: Final = Kind(
@@ -52,9 +45,10 @@ LISTS: Final = Kind(
     model=MAIL_LIST,
     module="marketing_email",
     virtual={"is_static": Virtual((), lambda record, told: True)},
-    base=(STAMP, LOCK, "active"),
+    base=(STAMP, LOCK, "active", "name"),
     archives=True,
-    removed=_archived,
+    only=lambda told: [["name", "!=", told.consent_list]],
+    removed=_no_list,
 )
 
 SUBSCRIPTIONS: Final = Kind(
@@ -69,121 +63,9 @@ SUBSCRIPTIONS: Final = Kind(
             lambda record, told: status(record, active="subscribed", archived="unsubscribed"),
         ),
     },
+    base=(STAMP, LOCK, "list_.name"),
     archives=True,
-    only=lambda told: [ANY],
+    only=lambda told: [["list_.name", "!=", told.consent_list], ANY],
+    removed=_no_membership,
     enrich=_add_people,
 )
-
-
-async def write_subscriptions(kind: Kind, session: Session, writes: list[Write]) -> list[Receipt]:
-    """Put people on lists and take them off.
-
-    A record that is there already is used, but an opt-out is not undone by a mere create, and not deleted: it is the
-    only place where Tryton remembers it.
-    """
-    numbers = [int(w.id) for w in writes if w.op != "create" and w.id.isascii() and w.id.isdecimal()]
-    current = {str(one["id"]): one for one in await _records(session, [["id", "in", numbers]])} if numbers else {}
-    addresses = await _addresses(session, writes)
-    wanted = sorted({email for email in addresses.values() if email})
-    there = {
-        (str(one.get("email")), one.get("list_")): one for one in await _records(session, [["email", "in", wanted]])
-    }
-    steps: list[Step] = []
-    for w in writes:
-        try:
-            steps.append(_create(w, addresses, there) if w.op == "create" else _change(w, current.get(w.id)))
-        except Unfit as unfit:
-            steps.append(settled(w, unfit))
-    receipts = await carry_out(session, MAIL, steps)
-    return await _archive_new(session, writes, steps, receipts)
-
-
-async def find_subscriptions(session: Session, lookups: list[Lookup]) -> dict[str, str]:
-    """By address and list, which are unique together."""
-    asked = [Write(key=lookup.key, op="create", values=lookup.values) for lookup in lookups]
-    addresses = await _addresses(session, asked)
-    there = {
-        (one.get("email"), one.get("list_")): str(one["id"])
-        for one in await _records(session, [["email", "in", sorted(set(addresses.values()))]])
-    }
-    wanted = {w.key: (addresses.get(w.key), _number(w.values.get("list"))) for w in asked}
-    return {key: there[pair] for key, pair in wanted.items() if pair in there}
-
-
-def _create(w: Write, addresses: dict[str, str], there: dict[tuple[str, Any], Row]) -> Step:
-    email, list_id = addresses.get(w.key, ""), _number(w.values.get("list"))
-    if list_id is None:
-        raise Unfit("bad_value", "list")
-    if not email:
-        raise Unfit("no_email", "person")
-    held = there.get((email, list_id))
-    if held is None:
-        return Step(write=w, values={"email": email, "list_": list_id})
-    receipt = Receipt(key=w.key, id=str(held["id"]), created=False)
-    wishes_off = w.values.get("status") == "unsubscribed"
-    if held.get("active") and wishes_off:
-        kept = Write(key=w.key, op="update", id=str(held["id"]))
-        return Step(write=kept, number=held["id"], values={"active": False})
-    if not held.get("active") and not wishes_off:
-        raise Unfit("opted_out", "status", kind=RefusalKind.EXISTS, moved_to=str(held["id"]))
-    return Step(write=w, receipt=receipt)
-
-
-def _change(w: Write, held: Row | None) -> Step:
-    number = record_number(w)
-    if held is None:
-        if w.op == "delete":
-            return Step(write=w, receipt=Receipt(key=w.key, id=w.id))
-        raise Unfit("missing_record", kind=RefusalKind.GONE)
-    if any(held.get(LOCK) != stamp for stamp in expected_locks(w).values()):
-        raise Unfit("changed", kind=RefusalKind.STALE)
-    if w.op == "delete":
-        if not held.get("active"):
-            raise Unfit("opt_out_kept", "status")
-        return Step(write=w, number=number)
-    if others := w.values.keys() - {"status"}:
-        raise Unfit("unknown_field", *sorted(others))
-    match w.values.get("status"):
-        case "subscribed":
-            return Step(write=w, number=number, values={"active": True})
-        case "unsubscribed":
-            return Step(write=w, number=number, values={"active": False})
-        case _:
-            raise Unfit("bad_value", "status")
-
-
-async def _archive_new(
-    session: Session, writes: list[Write], steps: list[Step], receipts: list[Receipt]
-) -> list[Receipt]:
-    """Archived records cannot be created: those that start as opt-outs are archived right after."""
-    off = {w.key for w in writes if w.op == "create" and w.values.get("status") == "unsubscribed"}
-    new = {step.write.key for step in steps if step.write.op == "create" and step.receipt is None}
-    made = {one.key: one for one in receipts if one.key in off & new and one.refusal is None}
-    archive = [
-        Step(write=Write(key=key, op="update", id=one.id), number=int(one.id), values={"active": False})
-        for key, one in made.items()
-    ]
-    failed = {one.key: one for one in await carry_out(session, MAIL, archive) if one.refusal is not None}
-    return [failed.get(one.key, one) for one in receipts]
-
-
-async def _addresses(session: Session, writes: list[Write]) -> dict[str, str]:
-    """Key of a create -> the person's main address."""
-    people = {w.key: _number(w.values.get("person")) for w in writes if w.op == "create"}
-    numbers = sorted({number for number in people.values() if number is not None})
-    if not numbers:
-        return {}
-    found = await rows(session, PARTY, [["id", "in", numbers]], None, MECHANISM_COLUMNS)
-    address = {record["id"]: main_address(record) for record in found}
-    return {key: address.get(number, "") for key, number in people.items() if number is not None}
-
-
-async def _records(session: Session, domain: list[Any]) -> list[Row]:
-    return await rows(session, MAIL, [*domain, ANY], None, _COLUMNS)
-
-
-def _number(value: Any) -> int | None:
-    try:
-        return whole(value)
-    except ValueError:
-        return None

@@ -46,7 +46,7 @@ PERSON: Final = (
         values=tuple((code, code) for code in _LANGUAGES),
         otherwise="hold",
     ),
-    Map(vendor="works_for", field="works_for", direction="in", refers_to=("organizations",)),
+    Map(vendor="works_for", field="works_for", refers_to=("organizations",)),
     Map(vendor="category_names", field="keywords", direction="in"),
     Map(
         vendor="email_consent",
@@ -58,8 +58,8 @@ PERSON: Final = (
 )
 
 EMPLOYMENT: Final = (
-    Map(vendor="person", field="person", refers_to=("people",)),
-    Map(vendor="organization", field="organization", refers_to=("organizations",)),
+    Map(vendor="person", field="person", refers_to=("people",), required=True),
+    Map(vendor="organization", field="organization", refers_to=("organizations",), required=True),
     Map(vendor="start_date", field="start_date"),
     Map(vendor="end_date", field="end_date"),
 )
@@ -85,8 +85,8 @@ LIST: Final = (
 )
 
 MEMBERSHIP: Final = (
-    Map(vendor="person", field="person", refers_to=("people",)),
-    Map(vendor="list", field="list", refers_to=("lists",)),
+    Map(vendor="person", field="person", refers_to=("people",), required=True),
+    Map(vendor="list", field="list", refers_to=("lists",), required=True),
     Map(
         vendor="status",
         field="status",
@@ -96,7 +96,7 @@ MEMBERSHIP: Final = (
 )
 
 INTERACTION: Final = (
-    Map(vendor="person", field="person", refers_to=("people",)),
+    Map(vendor="person", field="person", refers_to=("people",), required=True),
     Map(vendor="kind", field="kind"),
     Map(vendor="occurred_at", field="occurred_at"),
     Map(vendor="channel", field="channel"),

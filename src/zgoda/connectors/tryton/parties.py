@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from zgoda.connectors.tryton.consent import CONSENT, CONSENT_AT, add_consent, consent_changes
 from zgoda.connectors.tryton.directory import PARTY
+from zgoda.connectors.tryton.employer import EMPLOYER, EMPLOYER_COLUMNS, employer
 from zgoda.connectors.tryton.kinds import ABSENT, ANY, LOCK, STAMP, Domain, Kind, Virtual, any_of
 from zgoda.connectors.tryton.names import split
 from zgoda.connectors.tryton.options import Options
@@ -113,13 +114,6 @@ def _language(record: Row, told: Options) -> str | None:
     return code.replace("_", "-") if isinstance(code, str) else None
 
 
-def _works_for(record: Row, told: Options) -> str | None:
-    for relation in children(record, "relations"):
-        if relation.get("active") and parent(relation, "type").get("name") == told.employment_relation:
-            return str(relation.get("to"))
-    return None
-
-
 def _category_names(record: Row, told: Options) -> list[str]:
     marks = {told.organization_category, told.person_category}
     return [str(name) for one in children(record, "categories") if (name := one.get("name")) and name not in marks]
@@ -137,7 +131,7 @@ _PERSON: Final[dict[str, Virtual]] = {
     **_SHARED,
     "given_name": Virtual(("name",), lambda record, told: split(record.get("name"), told.name_order)[0]),
     "family_name": Virtual(("name",), lambda record, told: split(record.get("name"), told.name_order)[1]),
-    "works_for": Virtual(("relations.to", "relations.active", "relations.type.name"), _works_for, optional=True),
+    EMPLOYER: Virtual(EMPLOYER_COLUMNS, employer, optional=True),
     CONSENT: Virtual(MECHANISM_COLUMNS, lambda record, told: ABSENT),
     CONSENT_AT: Virtual(MECHANISM_COLUMNS, lambda record, told: ABSENT),
 }

@@ -6,6 +6,7 @@ from typing import Any, Final, cast
 
 from zgoda.connectors.tryton.consent import CONSENT, Wish, hold, main_address, scenarios, stop_runs
 from zgoda.connectors.tryton.directory import PARTY, columns_of, id_made
+from zgoda.connectors.tryton.employer import EMPLOYER, EMPLOYER_COLUMNS, FIRST_DAY, employ
 from zgoda.connectors.tryton.kinds import LOCK, Kind, locks
 from zgoda.connectors.tryton.names import join, split
 from zgoda.connectors.tryton.options import NameOrder, options
@@ -60,7 +61,8 @@ async def write(kind: Kind, session: Session, writes: list[Write]) -> list[Recei
 async def _current(kind: Kind, session: Session, writes: list[Write]) -> dict[str, Row]:
     """The parties as they are, by id; a write needs to know which sub-records to change."""
     numbers = [int(w.id) for w in writes if w.op != "create" and w.id.isascii() and w.id.isdecimal()]
-    return {str(record["id"]): record for record in await records_by_id(kind, session, numbers, _CURRENT)}
+    columns = (*_CURRENT, *EMPLOYER_COLUMNS, FIRST_DAY) if any(EMPLOYER in w.values for w in writes) else _CURRENT
+    return {str(record["id"]): record for record in await records_by_id(kind, session, numbers, columns)}
 
 
 async def _prepared(kind: Kind, session: Session, w: Write, record: Row | None) -> Step:
@@ -92,7 +94,7 @@ def _archived(w: Write, record: Row) -> Step:
 
 async def _values(kind: Kind, session: Session, values: Row, record: Row) -> Row:
     """The party's values with commands for its sub-records. `record` is empty for a new party."""
-    special = {*_NAMES, *MECHANISMS, "address", "language", CONSENT}
+    special = {*_NAMES, *MECHANISMS, "address", "language", EMPLOYER, CONSENT}
     row = await typed(session, PARTY, {name: value for name, value in values.items() if name not in special})
     if any(name in values for name in _NAMES):
         row["name"] = _name(values, record, options(session).name_order)
@@ -107,6 +109,8 @@ async def _values(kind: Kind, session: Session, values: Row, record: Row) -> Row
     if "language" in values:
         code = str(values["language"]).replace("-", "_") if values["language"] else None
         row["lang"] = await looked_up(session, "ir.lang", "code", code, "language")
+    if EMPLOYER in values and (commands := await employ(session, values[EMPLOYER], record)):
+        row["relations"] = commands
     category = _category(kind, session) if not record else ""
     if category:
         row["categories"] = [["add", [await id_made(session, "party.category", category)]]]

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 from zgoda.connectors.tryton.directory import MAIL_LIST, company_context
+from zgoda.connectors.tryton.employer import RELATION_TYPE
 from zgoda.connectors.tryton.kinds import ABSENT, ANY, LOCK, Domain, Kind, Virtual, any_of
 from zgoda.connectors.tryton.options import Options, options
 from zgoda.connectors.tryton.parties import place_of
@@ -29,7 +30,6 @@ from zgoda.kit.spec import Lookup, Receipt, Removed, Row, Session, Write
 
 OPPORTUNITY: Final = "sale.opportunity"
 RELATION: Final = "party.relation.all"
-RELATION_TYPE: Final = "party.relation.type"
 
 Words: TypeAlias = Callable[[Session, Row, Row], Awaitable[Row]]
 """Session, values of a write, current record (empty on create) -> values in Tryton's words. Raises `Unfit`."""
@@ -129,6 +129,9 @@ async def employment_words(session: Session, values: Row, record: Row) -> Row:
 
 
 async def list_words(session: Session, values: Row, record: Row) -> Row:
+    """A second list with the name of the consent list would make its members consent."""
+    if values.get("name") == options(session).consent_list:
+        raise Unfit("consent_list", "name")
     return await typed(session, MAIL_LIST, values)
 
 

@@ -43,10 +43,11 @@ _WHY: Final = {
     "archived": "the record is archived",
     "missing_record": "there is no such record",
     "changed": "changed meanwhile",
-    "opt_out_kept": "the record is an opt-out and is kept",
     "written_once": "notes are written once and never changed",
     "no_email": "the person has no e-mail address in Tryton",
     "opted_out": "the address has opted out of this list",
+    "withdrawn": "the person has withdrawn from e-mail marketing",
+    "consent_list": "in Tryton a list of this name stands for the consent to e-mail marketing",
 }
 
 _Send: TypeAlias = Callable[[list[Step]], Awaitable[list[Receipt]]]

@@ -143,7 +143,8 @@ CREATE TABLE replan (
     backfill boolean NOT NULL DEFAULT false
 );
 
--- The outbox: what a system should be told, and afterwards what became of it. `refused`: fields the system would not
+-- The outbox: what a system should be told, and afterwards what became of it. An opt-out travels alone (`optout`), so
+-- that nothing else can hold it up. `refused`: fields the system would not
 -- have in a new record, with its reason; `left_out`: fields of the patch that did not go in the last attempt.
 CREATE TABLE delivery (
     id bigint PRIMARY KEY DEFAULT nextval('delivery_ids'),
@@ -151,6 +152,7 @@ CREATE TABLE delivery (
     golden_id bigint NOT NULL,
     vendor_id text,
     op text NOT NULL CHECK (op IN ('create', 'update', 'delete')),
+    optout boolean NOT NULL DEFAULT false,
     patch jsonb NOT NULL,
     prior jsonb NOT NULL,
     refused jsonb,
@@ -168,7 +170,7 @@ CREATE TABLE delivery (
     sent_at timestamptz,
     settled_at timestamptz
 );
-CREATE UNIQUE INDEX delivery_open ON delivery (source, golden_id)
+CREATE UNIQUE INDEX delivery_open ON delivery (source, golden_id, coalesce(vendor_id, ''), optout)
     WHERE state IN ('pending', 'inflight', 'held', 'failing', 'dead');
 CREATE INDEX delivery_due ON delivery (source, lane, id) WHERE state IN ('pending', 'failing');
 CREATE INDEX delivery_inflight ON delivery (source) WHERE state = 'inflight';
@@ -313,6 +315,10 @@ JOIN source s ON s.entity = g.entity
 LEFT JOIN LATERAL (
     SELECT * FROM link k WHERE k.golden_id = g.id AND k.source = s.id ORDER BY k.gone, k.excluded NULLS FIRST LIMIT 1
 ) l ON true
-LEFT JOIN delivery d ON d.source = s.id AND d.golden_id = g.id AND d.state IN ('pending', 'inflight', 'held', 'failing', 'dead')
+LEFT JOIN LATERAL (
+    SELECT * FROM delivery k WHERE k.source = s.id AND k.golden_id = g.id
+        AND k.state IN ('pending', 'inflight', 'held', 'failing', 'dead')
+    ORDER BY array_position(ARRAY['held', 'dead', 'failing', 'pending', 'inflight'], k.state), k.id LIMIT 1
+) d ON true
 LEFT JOIN exclusion x ON x.source = s.id AND x.golden_id = g.id
 WHERE g.joined_into IS NULL;

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from zgoda.app import Store, check_accounts, sync_once
 from zgoda.entrypoints.cli.flow import show_plan
 from zgoda.entrypoints.cli.speak import Voice
 from zgoda.sync.cycle import Hub
-from zgoda.sync.preview import preview
+from zgoda.sync.preview import Plan, preview
 from zgoda.sync.repair import approve_first_sync
 from zgoda.sync.report import status
 
@@ -27,13 +29,19 @@ async def check(voice: Voice, store: Store, hub: Hub) -> None:
         voice.say(f"  {name}: account {answer.account}, version {answer.version}")
 
 
-async def plan_and_first_sync(voice: Voice, store: Store, hub: Hub) -> None:
+async def plan_and_first_sync(voice: Voice, store: Store, hub: Hub, *, in_full: bool = True) -> None:
+    """`in_full` shows fields, rules and samples besides the counts."""
     step(voice, "zgoda plan: what would a first sync do? (nothing is written)")
-    plan = await preview(store.pool, hub, full=True, samples=1)
-    show_plan(voice, plan)
+    plan = await preview(store.pool, hub, full=True, samples=1 if in_full else 0)
+    show_plan(voice, plan if in_full else _in_brief(plan))
     step(voice, f"zgoda sync --approve {plan.id}: first 50 records, then 1 %, then all")
     await approve_first_sync(store.pool, store.clock, list(hub.connections))
     await sync_until_calm(voice, store, hub, full=True)
+
+
+def _in_brief(plan: Plan) -> Plan:
+    streams = tuple(msgspec.structs.replace(stream, fields=()) for stream in plan.streams)
+    return msgspec.structs.replace(plan, streams=streams)
 
 
 async def sync_until_calm(voice: Voice, store: Store, hub: Hub, *, full: bool = False) -> int:
@@ -52,5 +60,5 @@ async def sync_until_calm(voice: Voice, store: Store, hub: Hub, *, full: bool = 
         if not cycle.applied and not cycle.fresh and not waiting:
             break
         full = False
-        await store.clock.sleep(1.0)
+        await store.clock.sleep(1.0 if waiting else 0.1)
     return applied

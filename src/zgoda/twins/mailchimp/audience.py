@@ -1,23 +1,20 @@
 """One audience (list): its members with their indexes, merge fields, groups, tags, webhooks.
 
-Members are found by the hash of their address. Two orders are kept: by last change, for incremental reads, and by
-creation, for reads without a sort.
+Members are kept by the hash of their address; `indexes` finds them by everything else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from zgoda.twins.faults import Fault, Switchboard
-from zgoda.twins.mailchimp.member import Member, hash_of, unique_id_of
-from zgoda.twins.ordered import Ordered, ordered
-
-Stamped = tuple[str, str]
-"""A member's last change and hash."""
+from zgoda.twins.mailchimp.indexes import Indexes
+from zgoda.twins.mailchimp.member import Member, hash_of
 
 
 class MergeField(msgspec.Struct, kw_only=True):
@@ -99,15 +96,13 @@ class Audience:
     forgotten: set[str] = field(default_factory=set[str])
     notes: dict[str, list[dict[str, Any]]] = field(default_factory=dict[str, list[dict[str, Any]]])
     events: dict[str, list[Event]] = field(default_factory=dict[str, list[Event]])
-    changes: int = 0
 
     def __post_init__(self) -> None:
-        self.shown = ordered(Stamped)
-        self.archived = ordered(Stamped)
-        self._by_contact: dict[str, str] = {}
-        self._by_unique_id: dict[str, str] = {}
-        self._by_creation: list[str] | None = None
+        self.indexes = Indexes()
+        self._hashes: list[str] | None = None
         self._in_order: list[MergeField] | None = None
+        self._by_tag: dict[str, MergeField] | None = None
+        self._links: tuple[str, list[bytes]] | None = None
         self.filtered: dict[tuple[Any, ...], list[str]] = {}
 
     def find(self, key: str) -> Member | None:
@@ -115,67 +110,54 @@ class Audience:
         lower = key.lower()
         if "@" in lower:
             return self.members.get(hash_of(lower))
-        return self.members.get(lower) or self.members.get(
-            self._by_contact.get(lower) or self._by_unique_id.get(lower, "")
-        )
+        return self.members.get(lower) or self.members.get(self.indexes.hash_of(lower))
 
     def add(self, member: Member) -> None:
-        self._note_change(membership=True)
         self.members[member.hash] = member
-        self._by_contact[member.contact_id] = member.hash
-        self._by_unique_id[unique_id_of(member.email)] = member.hash
-        self._order(member).add((member.last_changed, member.hash))
+        self.indexes.enter(member)
+        self._hashes = None
+        self.touched()
 
     def remove(self, member: Member) -> None:
         """Take a member out without a trace in the list."""
-        self._note_change(membership=True)
         del self.members[member.hash]
-        del self._by_contact[member.contact_id]
-        self._by_unique_id.pop(unique_id_of(member.email), None)
-        self._order(member).remove((member.last_changed, member.hash))
+        self._hashes = None
+        self.indexes.leave(member)
+        self.touched()
         for segment_id in member.tags:
             self.segments[segment_id].contacts.discard(member.contact_id)
 
     def replace(self, member: Member, **changes: Any) -> Member:
         """Change a member, its address and archiving included."""
         new = msgspec.structs.replace(member, **changes)
-        moved = new.hash != member.hash or (new.status == "archived") != (member.status == "archived")
-        self._order(member).remove((member.last_changed, member.hash))
         if new.hash != member.hash:
             del self.members[member.hash]
-            self._by_unique_id.pop(unique_id_of(member.email), None)
-            self._by_unique_id[unique_id_of(new.email)] = new.hash
-            self._by_contact[new.contact_id] = new.hash
+            self._hashes = None
         self.members[new.hash] = new
-        self._order(new).add((new.last_changed, new.hash))
-        self._note_change(membership=moved)
+        self.indexes.change(member, new)
+        self.touched()
         return new
 
     def load(self, members: Iterable[Member]) -> int:
-        """Add many new members at once."""
-        fresh = list(members)
-        for member in fresh:
-            self.members[member.hash] = member
-            self._by_contact[member.contact_id] = member.hash
-            self._by_unique_id[unique_id_of(member.email)] = member.hash
-        self.shown.update((m.last_changed, m.hash) for m in fresh if m.status != "archived")
-        self.archived.update((m.last_changed, m.hash) for m in fresh if m.status == "archived")
-        self._note_change(membership=True)
+        """Add many new members at once; those whose address is there already stay away."""
+        fresh = {member.hash: member for member in members if member.hash not in self.members}
+        self.members.update(fresh)
+        self._hashes = None
+        self.indexes.enter_many(list(fresh.values()))
+        self.touched()
         return len(fresh)
 
-    def by_creation(self) -> list[str]:
-        """Hashes of all members that are not archived, oldest first."""
-        if self._by_creation is None:
-            present = [(member.web_id, hash) for hash, member in self.members.items() if member.status != "archived"]
-            self._by_creation = [hash for _, hash in sorted(present)]
-        return self._by_creation
-
     def touched(self) -> None:
-        """Something besides members changed that filters may look at."""
-        self._note_change(membership=False)
+        """Something changed that filters may look at."""
+        self.filtered.clear()
+
+    def after(self, hash: str) -> Iterator[Member]:
+        """Members by hash, from above this one. Only the first question after members came or went has to sort them."""
+        hashes = self._hashes = self._hashes or sorted(self.members)
+        return (self.members[hashes[n]] for n in range(bisect_right(hashes, hash), len(hashes)))
 
     def contact(self, contact_id: str) -> Member | None:
-        return self.members.get(self._by_contact.get(contact_id, ""))
+        return self.members.get(self.indexes.hash_of(contact_id))
 
     def merge_fields_now(self) -> list[MergeField]:
         """The merge fields as armed schema faults make them look, in display order."""
@@ -187,20 +169,37 @@ class Audience:
                 fields = [shown for f in fields if (shown := _drifted(f, fault)) is not None]
         return fields
 
+    def merge_fields_by_tag(self) -> dict[str, MergeField]:
+        if self.faults.any("schema"):
+            return {field.tag: field for field in self.merge_fields_now()}
+        if self._by_tag is None:
+            self._by_tag = {field.tag: field for field in self.merge_fields_now()}
+        return self._by_tag
+
+    def required_now(self) -> list[MergeField]:
+        """The merge fields a member must have."""
+        return [field for field in self.merge_fields_by_tag().values() if field.required]
+
     def set_merge_field(self, field: MergeField) -> None:
         """Add a merge field, or put it in place of the one with its id."""
         self.merge_fields[field.id] = field
-        self._in_order = None
+        self._in_order = self._by_tag = None
 
     def remove_merge_field(self, field: MergeField) -> None:
         del self.merge_fields[field.id]
-        self._in_order = None
+        self._in_order = self._by_tag = None
 
     def count(self, status: str) -> int:
-        return sum(member.status == status for member in self.members.values())
+        return len(self.indexes.views[status].changed)
 
     def note_event(self, contact_id: str, event: Event) -> None:
         self.events.setdefault(contact_id, []).append(event)
+
+    def member_links_around_hash(self) -> list[bytes]:
+        """The JSON of a member's links, cut where the subscriber hash goes."""
+        if self._links is None or self._links[0] != self.base_url:
+            self._links = (self.base_url, msgspec.json.encode(self.member_links("{hash}")).split(b"{hash}"))
+        return self._links[1]
 
     def member_links(self, hash: str) -> list[dict[str, str]]:
         here = f"{self.base_url}/3.0/lists/{self.id}/members"
@@ -215,15 +214,6 @@ class Audience:
             link("notes", "GET", f"/{hash}/notes"), link("tags", "GET", f"/{hash}/tags"),
             link("delete_permanent", "POST", f"/{hash}/actions/delete-permanent"),
         ]  # fmt: skip
-
-    def _order(self, member: Member) -> Ordered[Stamped]:
-        return self.archived if member.status == "archived" else self.shown
-
-    def _note_change(self, membership: bool) -> None:
-        self.changes += 1
-        self.filtered.clear()
-        if membership:
-            self._by_creation = None
 
 
 def _drifted(field: MergeField, fault: Fault) -> MergeField | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from zgoda.twins.mailchimp.account import Account, moment_text
 from zgoda.twins.mailchimp.audience import Audience
-from zgoda.twins.mailchimp.member import Member, hash_of
+from zgoda.twins.mailchimp.member import Member, hash_of, unique_id_of
 from zgoda.twins.world import Known, World
 
 _LANGUAGES = {"pl": "Polish", "en": "English", "de": "German", "fr": "French", "es": "Spanish", "cs": "Czech"}
@@ -31,7 +31,8 @@ def _members(account: Account, audience: Audience, world: World) -> Iterator[Mem
         changed = moment_text(now - timedelta(seconds=known.age_s))
         status = "unsubscribed" if known.opted_out else "cleaned" if dice >> 40 & 63 == 0 else "subscribed"
         yield Member(
-            email=known.email, hash=hash, contact_id=account.new_id("contact", 32), web_id=account.web_id(),
+            email=known.email, hash=hash, unique_id=unique_id_of(known.email),
+            contact_id=account.new_id("contact", 32), web_id=account.web_id(),
             status=status, last_changed=changed, merge=_merge(world, known),
             interests=[id for bit, id in enumerate(interests) if dice >> 44 + bit & 3 == 0],
             language=known.person.language,

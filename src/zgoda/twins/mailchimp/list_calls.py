@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from zgoda.twins.exchange import Call, Reply, empty_reply, json_reply
@@ -97,11 +96,11 @@ def _shown(account: Account, audience: Audience) -> dict[str, Any]:
 
 
 def _stats(account: Account, audience: Audience) -> dict[str, Any]:
-    counts = Counter(member.status for member in audience.members.values())
     sent = [c.send_time for c in account.campaigns.values() if c.list_id == audience.id and c.status == "sent"]
     return {
-        "member_count": counts["subscribed"], "total_contacts": sum(counts.values()),
-        "unsubscribe_count": counts["unsubscribed"], "cleaned_count": counts["cleaned"], "member_count_since_send": 0,
+        "member_count": audience.count("subscribed"), "total_contacts": len(audience.members),
+        "unsubscribe_count": audience.count("unsubscribed"), "cleaned_count": audience.count("cleaned"),
+        "member_count_since_send": 0,
         "unsubscribe_count_since_send": 0, "cleaned_count_since_send": 0, "campaign_count": len(sent),
         "campaign_last_sent": max(sent, default=""), "merge_field_count": len(audience.merge_fields), "avg_sub_rate": 0,
         "avg_unsub_rate": 0, "target_sub_rate": 0, "open_rate": 0, "click_rate": 0, "last_sub_date": "",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+from zgoda.twins.mailchimp.paging import Tree, kept, plain_json
 
 if TYPE_CHECKING:
     from zgoda.twins.mailchimp.audience import Audience
@@ -17,13 +19,15 @@ STATUSES = ("subscribed", "unsubscribed", "cleaned", "pending", "transactional")
 
 
 class Member(msgspec.Struct, kw_only=True, gc=False):
-    """`merge` holds only fields with a value, by tag. `contact_id` stays the same when the address changes.
+    """`merge` holds only fields with a value, by tag. `hash` and `unique_id` follow from the address; `contact_id`
+    stays the same when it changes.
 
     `was` is the status before archiving. Times are in the API's form; `last_changed` has no finer grain than a second.
     """
 
     email: str
     hash: str
+    unique_id: str
     contact_id: str
     web_id: int
     status: str
@@ -58,38 +62,67 @@ def unique_id_of(email: str) -> str:
     return hash_of("unique " + email)[:10]
 
 
-def renderer(audience: Audience, keys: list[str]) -> Callable[[Member], dict[str, Any]]:
-    """A function that shows members with these top-level keys."""
-    plain = [key for key in keys if key in _ATTRIBUTES]
-    others = [(key, _PARTS[key](audience)) for key in keys if key not in _ATTRIBUTES]
+def renderer(
+    audience: Audience, keys: Sequence[str], inside: Mapping[str, Tree] | None = None
+) -> Callable[[Member], dict[str, Any]]:
+    """A function that shows members with these top-level keys. `inside` says what of a key's value is wanted, for keys
+    whose value is not wanted whole."""
+    within = inside or {}
+    plain = [key for key in keys if key in _ATTRIBUTES and key not in within]
+    fixed = {key: _FIXED[key] for key in keys if key in _FIXED and key not in within}
+    parts = [(key, _part(audience, key, within.get(key, {}))) for key in keys if key not in plain and key not in fixed]
     read = attrgetter(*(_ATTRIBUTES[key] for key in plain)) if len(plain) > 1 else None
 
     def show(member: Member) -> dict[str, Any]:
         shown = (
             dict(zip(plain, read(member), strict=True)) if read else {k: getattr(member, _ATTRIBUTES[k]) for k in plain}
         )
-        for key, part in others:
+        shown.update(fixed)
+        for key, part in parts:
             shown[key] = part(member)
         return shown
 
     return show
 
 
+def _part(audience: Audience, key: str, wanted: Tree) -> Callable[[Member], Any]:
+    if key in _CUTTABLE:
+        return _CUTTABLE[key](audience, wanted)
+    whole = renderer(audience, [key]) if wanted else _PARTS[key](audience)
+    return (lambda member: kept(plain_json(whole(member)[key]), wanted)) if wanted else whole
+
+
 def _full_name(audience: Audience) -> Callable[[Member], Any]:
     return lambda member: " ".join(part for tag in ("FNAME", "LNAME") if (part := member.merge.get(tag)))
 
 
-def _merge_fields(audience: Audience) -> Callable[[Member], Any]:
-    """Every merge field of the list, empty text where the member has none."""
-    fields = [(field.tag, field.stored) for field in audience.merge_fields_now()]
-    return lambda member: {tag: member.merge.get(stored, "") for tag, stored in fields}
+def _merge_fields(audience: Audience, wanted: Tree) -> Callable[[Member], Any]:
+    """Every wanted merge field of the list, empty text where the member has none."""
+    fields = [(field.tag, field.stored) for field in audience.merge_fields_now() if not wanted or field.tag in wanted]
+    blank = dict.fromkeys((tag for tag, _ in fields), "")
+    deeper = {tag: inner for tag, inner in wanted.items() if inner}
+    straight = all(tag == stored for tag, stored in fields) and not wanted
+
+    def show(member: Member) -> dict[str, Any]:
+        merge = member.merge
+        if straight and merge.keys() <= blank.keys():
+            return blank | merge
+        return {tag: kept(merge.get(stored, ""), deeper.get(tag, {})) for tag, stored in fields}
+
+    return show
 
 
-def _interests(audience: Audience) -> Callable[[Member], Any]:
-    ids = [interest.id for interest in audience.interests.values()]
-    if not ids:
-        return lambda _: {}
-    return lambda member: {id: id in member.interests for id in ids}
+def _interests(audience: Audience, wanted: Tree) -> Callable[[Member], Any]:
+    none = {interest.id: False for interest in audience.interests.values() if not wanted or interest.id in wanted}
+
+    def show(member: Member) -> dict[str, bool]:
+        shown = none.copy()
+        for id in member.interests:
+            if id in shown:
+                shown[id] = True
+        return shown
+
+    return show
 
 
 def _permissions(audience: Audience) -> Callable[[Member], Any]:
@@ -132,9 +165,8 @@ def _location(audience: Audience) -> Callable[[Member], Any]:
 
 def _links(audience: Audience) -> Callable[[Member], Any]:
     """Ready-made JSON with the hash put in: building ten small objects for each of a thousand members is slow."""
-    before, after = msgspec.json.encode(audience.member_links("{hash}")).split(b"{hash}", 1)
-    rest = after.split(b"{hash}")
-    return lambda member: msgspec.Raw(member.hash.encode().join((before, *rest)))
+    parts = audience.member_links_around_hash()
+    return lambda member: msgspec.Raw(member.hash.encode().join(parts))
 
 
 _STATS = msgspec.Raw(
@@ -144,6 +176,7 @@ _STATS = msgspec.Raw(
 _ATTRIBUTES: dict[str, str] = {
     "id": "hash",
     "email_address": "email",
+    "unique_email_id": "unique_id",
     **{
         name: name
         for name in (
@@ -164,15 +197,20 @@ _ATTRIBUTES: dict[str, str] = {
     },
 }
 
-_PARTS: dict[str, Callable[[Audience], Callable[[Member], Any]]] = {
-    "unique_email_id": lambda _: lambda member: unique_id_of(member.email),
-    "full_name": _full_name,
-    "consents_to_one_to_one_messaging": lambda _: lambda member: True,
+_FIXED: dict[str, Any] = {
+    "consents_to_one_to_one_messaging": True,
+    "stats": _STATS,
+    "member_rating": 2,
+    "email_client": "",
+}
+
+_CUTTABLE: dict[str, Callable[[Audience, Tree], Callable[[Member], Any]]] = {
     "merge_fields": _merge_fields,
     "interests": _interests,
-    "stats": lambda _: lambda member: _STATS,
-    "member_rating": lambda _: lambda member: 2,
-    "email_client": lambda _: lambda member: "",
+}
+
+_PARTS: dict[str, Callable[[Audience], Callable[[Member], Any]]] = {
+    "full_name": _full_name,
     "location": _location,
     "marketing_permissions": _permissions,
     "last_note": _last_note,
@@ -182,4 +220,4 @@ _PARTS: dict[str, Callable[[Audience], Callable[[Member], Any]]] = {
     "_links": _links,
 }
 
-MEMBER_KEYS: tuple[str, ...] = (*_ATTRIBUTES, *_PARTS)
+MEMBER_KEYS: tuple[str, ...] = (*_ATTRIBUTES, *_FIXED, *_CUTTABLE, *_PARTS)

@@ -6,49 +6,55 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any, cast
 
-import msgspec
-
 from zgoda.twins.exchange import Call, Reply, empty_reply, json_reply
 from zgoda.twins.mailchimp.account import Account, Author, moment_text
 from zgoda.twins.mailchimp.audience import Audience
 from zgoda.twins.mailchimp.bodies import body_of, check_member, member_body
-from zgoda.twins.mailchimp.member import MEMBER_KEYS, STATUSES, Member, hash_of, renderer, unique_id_of
+from zgoda.twins.mailchimp.indexes import ARCHIVED, UNARCHIVED, Stamped
+from zgoda.twins.mailchimp.member import MEMBER_KEYS, STATUSES, Member, hash_of, renderer
 from zgoda.twins.mailchimp.member_writes import add_member, archive_member, change_member, forget_member, set_member
-from zgoda.twins.mailchimp.paging import asked_keys, cut_reply, is_simple, window
+from zgoda.twins.mailchimp.paging import asked_inside, asked_keys, cut_reply, cuts_only_keys, plain_json, window
 from zgoda.twins.mailchimp.problems import Problem, invalid, invalid_fields, not_among, not_found
 from zgoda.twins.mailchimp.tags import tag_ids
+from zgoda.twins.ordered import Ordered
 from zgoda.twins.timepiece import parse_moment
 
 _LAST = "\U0010ffff"
 _SORTS = ("timestamp_opt", "timestamp_signup", "last_changed")
 _RANGE = ("since_last_changed", "before_last_changed")
 _FILTERS = (
-    "status", "email_type", "since_timestamp_opt", "before_timestamp_opt", "unique_email_id", "vip_only",
+    "email_type", "since_timestamp_opt", "before_timestamp_opt", "unique_email_id", "vip_only",
     "interest_category_id", "interest_ids", "interest_match", "since_last_campaign", "unsubscribed_since",
 )  # fmt: skip
 _ERROR_CODES = {"Member Exists": "ERROR_CONTACT_EXISTS"}
 
 
 def list_members(account: Account, call: Call, list_id: str) -> Reply:
-    """GET members. Archived ones appear only when asked for by status. Without a sort the order is that of creation."""
+    """GET members. Archived ones appear only when asked for by status. Without a sort the order is that of creation.
+
+    Other filters than status and last change look at every member once, until one changes.
+    """
     audience = account.audience(list_id)
     offset, count = window(call, account.around.limits.page_size)
     members, total = _selected(audience, call, offset, count)
     keys = asked_keys(call, "members", MEMBER_KEYS)
-    show = renderer(audience, keys)
+    show = renderer(audience, keys, asked_inside(call, "members"))
     body: dict[str, Any] = {
         "members": [show(member) for member in members] if keys else [],
         "list_id": list_id, "total_items": total, "_links": [],
     }  # fmt: skip
-    if is_simple(call):
-        top = asked_keys(call, "", tuple(body))
-        return json_reply(200, {key: body[key] for key in top})
-    return cut_reply(call, _plain(body))
+    if not cuts_only_keys(call, "members"):
+        return cut_reply(call, plain_json(body))
+    top = asked_keys(call, "", tuple(body))
+    return json_reply(200, {key: body[key] for key in top})
 
 
 def read_member(account: Account, call: Call, list_id: str, subscriber_hash: str) -> Reply:
     audience = account.audience(list_id)
-    return cut_reply(call, _shown(audience, _found(audience, subscriber_hash)))
+    member = _found(audience, subscriber_hash)
+    keys = asked_keys(call, "", MEMBER_KEYS)
+    shown = renderer(audience, keys, asked_inside(call, ""))(member)
+    return json_reply(200, shown) if cuts_only_keys(call, "") else cut_reply(call, plain_json(shown))
 
 
 def create_member(account: Account, call: Call, list_id: str) -> Reply:
@@ -123,7 +129,7 @@ def batch_members(account: Account, call: Call, list_id: str) -> Reply:
             _batch_one(account, audience, call, given, body, added, updated)
         except Problem as problem:
             errors.append(_batch_error(email, problem))
-    show = renderer(audience, list(MEMBER_KEYS))
+    show = renderer(audience, MEMBER_KEYS)
     return json_reply(200, {
         "new_members": [show(member) for member in added], "updated_members": [show(member) for member in updated],
         "errors": errors, "total_created": len(added), "total_updated": len(updated), "error_count": len(errors),
@@ -140,12 +146,12 @@ def search_members(account: Account, call: Call) -> Reply:
     for audience in account.audiences.values():
         if wanted not in (None, audience.id):
             continue
-        show = renderer(audience, list(MEMBER_KEYS))
+        show = renderer(audience, MEMBER_KEYS)
         if (member := audience.members.get(hash_of(query))) is not None:
             exact.append(show(member))
         found = (m for m in audience.members.values() if query in _haystack(m))
         partial += [show(member) for member in islice(found, 30)]
-    return cut_reply(call, _plain({
+    return cut_reply(call, plain_json({
         "exact_matches": {"members": exact, "total_items": len(exact)},
         "full_search": {"members": partial, "total_items": len(partial)}, "_links": [],
     }))  # fmt: skip
@@ -156,14 +162,14 @@ def _selected(audience: Audience, call: Call, offset: int, count: int) -> tuple[
     sort, down = call.query.get("sort_field"), call.query.get("sort_dir", "ASC").upper() == "DESC"
     if sort is not None and sort not in _SORTS:
         raise invalid_fields([{"field": "sort_field", "message": not_among(_SORTS)}])
+    view = audience.indexes.views[_status(call) or UNARCHIVED]
     if sort in (None, "last_changed") and not any(call.query.get(name) for name in _FILTERS):
-        ranged = any(call.query.get(name) for name in _RANGE)
-        if sort is None and not ranged:
-            hashes = audience.by_creation()
-            return [audience.members[hash] for hash in hashes[offset : offset + count]], len(hashes)
         if sort == "last_changed":
             return _by_last_change(audience, call, offset, count, down)
-    key = tuple(call.query.get(name) for name in (*_FILTERS, *_RANGE, "sort_field", "sort_dir"))
+        if not any(call.query.get(name) for name in _RANGE):
+            numbered = view.created[offset : offset + count]
+            return [audience.members[hash] for _, hash in numbered], len(view.created)
+    key = tuple(call.query.get(name) for name in ("status", *_FILTERS, *_RANGE, "sort_field", "sort_dir"))
     hashes = audience.filtered.get(key)
     if hashes is None:
         hashes = audience.filtered[key] = _filtered(audience, call, sort, down)
@@ -171,13 +177,8 @@ def _selected(audience: Audience, call: Call, offset: int, count: int) -> tuple[
 
 
 def _by_last_change(audience: Audience, call: Call, offset: int, count: int, down: bool) -> tuple[list[Member], int]:
-    order = audience.shown
-    first = (
-        order.bisect_right((_moment(call, "since_last_changed"), _LAST)) if call.query.get("since_last_changed") else 0
-    )
-    before = call.query.get("before_last_changed")
-    end = order.bisect_left((_moment(call, "before_last_changed"), "")) if before else len(order)
-    total = max(0, end - first)
+    order, first, end = _range(audience, call)
+    total = end - first
     if down:
         entries = order.islice(max(first, end - offset - count), max(first, end - offset), reverse=True)
     else:
@@ -185,9 +186,21 @@ def _by_last_change(audience: Audience, call: Call, offset: int, count: int, dow
     return [audience.members[hash] for _, hash in entries], total
 
 
+def _range(audience: Audience, call: Call) -> tuple[Ordered[Stamped], int, int]:
+    """The asked status's members by last change, and where those of the asked time begin and end. Both ends exclude
+    the moment itself (unverified)."""
+    order = audience.indexes.views[_status(call) or UNARCHIVED].changed
+    since, before = call.query.get("since_last_changed"), call.query.get("before_last_changed")
+    first = order.bisect_right((_moment(call, "since_last_changed"), _LAST)) if since else 0
+    end = order.bisect_left((_moment(call, "before_last_changed"), "")) if before else len(order)
+    return order, first, max(first, end)
+
+
 def _filtered(audience: Audience, call: Call, sort: str | None, down: bool) -> list[str]:
-    tests = _tests(audience, call)
-    chosen = [member for member in audience.members.values() if all(test(member) for test in tests)]
+    tests = _tests(call)
+    order, first, end = _range(audience, call)
+    members = (audience.members[hash] for _, hash in order.islice(first, end))
+    chosen = [member for member in members if all(test(member) for test in tests)]
     if sort is not None:
         chosen.sort(key=lambda member: (getattr(member, sort), member.hash), reverse=down)
     else:
@@ -195,39 +208,35 @@ def _filtered(audience: Audience, call: Call, sort: str | None, down: bool) -> l
     return [member.hash for member in chosen]
 
 
-def _tests(audience: Audience, call: Call) -> list[Callable[[Member], bool]]:
+def _status(call: Call) -> str | None:
+    status = call.query.get("status")
+    if status and status not in (*STATUSES, ARCHIVED):
+        raise invalid_fields([{"field": "status", "message": not_among((*STATUSES, ARCHIVED))}])
+    return status
+
+
+def _tests(call: Call) -> list[Callable[[Member], bool]]:
+    """What is asked for besides status and last change."""
     query = call.query
-    status = query.get("status")
-    if status and status not in (*STATUSES, "archived"):
-        raise invalid_fields([{"field": "status", "message": not_among((*STATUSES, "archived"))}])
-    tests: list[Callable[[Member], bool]] = [
-        (lambda m: m.status == status) if status else (lambda m: m.status != "archived")
-    ]
+    tests: list[Callable[[Member], bool]] = []
     if kind := query.get("email_type"):
         tests.append(lambda m: m.email_type == kind)
     if query.get("vip_only") == "true":
         tests.append(lambda m: m.vip)
     if unique_id := query.get("unique_email_id"):
-        tests.append(lambda m: unique_id_of(m.email) == unique_id)
-    for name, attribute, later in (
-        ("since_last_changed", "last_changed", True), ("before_last_changed", "last_changed", False),
-        ("since_timestamp_opt", "timestamp_opt", True), ("before_timestamp_opt", "timestamp_opt", False),
-    ):  # fmt: skip
-        if query.get(name):
-            tests.append(_time_test(attribute, _moment(call, name), later))
+        tests.append(lambda m: m.unique_id == unique_id)
+    if query.get("since_timestamp_opt"):
+        opted_since = _moment(call, "since_timestamp_opt")
+        tests.append(lambda m: m.timestamp_opt > opted_since)
+    if query.get("before_timestamp_opt"):
+        opted_before = _moment(call, "before_timestamp_opt")
+        tests.append(lambda m: "" < m.timestamp_opt < opted_before)
     if query.get("unsubscribed_since"):
         since = _moment(call, "unsubscribed_since")
         tests.append(lambda m: m.status == "unsubscribed" and m.unsubscribed_at > since)
     if ids := {id for id in query.get("interest_ids", "").split(",") if id}:
         tests.append(_interest_test(ids, query.get("interest_match", "any")))
     return tests
-
-
-def _time_test(attribute: str, moment: str, later: bool) -> Callable[[Member], bool]:
-    """Both ends exclude the moment itself (unverified)."""
-    if later:
-        return lambda m: getattr(m, attribute) > moment
-    return lambda m: bool(value := getattr(m, attribute)) and value < moment
 
 
 def _interest_test(ids: set[str], match: str) -> Callable[[Member], bool]:
@@ -304,12 +313,7 @@ def _found(audience: Audience, key: str) -> Member:
 
 
 def _shown(audience: Audience, member: Member) -> dict[str, Any]:
-    return _plain(renderer(audience, list(MEMBER_KEYS))(member))
-
-
-def _plain(body: dict[str, Any]) -> dict[str, Any]:
-    """With ready-made JSON turned back into values, so that it can be cut down."""
-    return msgspec.json.decode(msgspec.json.encode(body))
+    return renderer(audience, MEMBER_KEYS)(member)
 
 
 def _haystack(member: Member) -> str:

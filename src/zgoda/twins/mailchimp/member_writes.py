@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any, cast
 
-import msgspec
-
 from zgoda.twins.mailchimp.account import Account, Author
 from zgoda.twins.mailchimp.audience import Audience, Event
 from zgoda.twins.mailchimp.member import STATUSES, Member, hash_of, unique_id_of
@@ -48,14 +46,16 @@ def add_member(
         raise invalid("Your merge fields were invalid.", errors)
     now = author.at or account.now()
     member = Member(
-        email=email, hash=hash_of(email), contact_id=account.new_id("contact", 32), web_id=account.web_id(),
+        email=email, hash=hash_of(email), unique_id=unique_id_of(email),
+        contact_id=account.new_id("contact", 32), web_id=account.web_id(),
         status=status,
         last_changed=_FAR_FUTURE if struck.far_future else now, merge=merge,
         timestamp_opt=now if status == "subscribed" else "",
         source="API - Generic" if author.source == "api" else "Hosted Signup Form",
         unsubscribed_at=now if status == "unsubscribed" else "",
     )  # fmt: skip
-    member = msgspec.structs.replace(member, **_plain_changes(audience, member, body))
+    for name, value in _plain_changes(audience, member, body).items():
+        setattr(member, name, value)
     audience.forgotten.discard(member.hash)
     audience.add(member)
     if names := body.get("tags"):
@@ -212,7 +212,7 @@ def _address_changes(audience: Audience, author: Author, member: Member, email: 
         raise invalid(f'{email} is already in this list with a status of "{other.status.capitalize()}".')
     if hash_of(email) in audience.forgotten and author.source == "api":
         raise forgotten(email)
-    return {"email": email, "hash": hash_of(email)}
+    return {"email": email, "hash": hash_of(email), "unique_id": unique_id_of(email)}
 
 
 def _announce_changes(account: Account, audience: Audience, author: Author, before: Member, after: Member) -> None:
@@ -227,7 +227,7 @@ def _announce_changes(account: Account, audience: Audience, author: Author, befo
             })  # fmt: skip
     if after.email != before.email:
         announce(account, audience, author, "upemail", {
-            "list_id": audience.id, "new_id": unique_id_of(after.email), "new_email": after.email,
+            "list_id": audience.id, "new_id": after.unique_id, "new_email": after.email,
             "old_email": before.email,
         })  # fmt: skip
     if (after.merge, after.interests, after.email_type) != (before.merge, before.interests, before.email_type):

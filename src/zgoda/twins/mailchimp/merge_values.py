@@ -28,16 +28,19 @@ def checked(
     `present` is what the member has already. With `skip_validation` required fields may stay empty, as the vendor's
     parameter of that name allows; wrong types are refused all the same.
     """
-    values, errors = dict(present), FieldErrors()
-    for field in audience.merge_fields_now():
-        if field.tag in given:
+    values, errors, by_tag = dict(present), FieldErrors(), audience.merge_fields_by_tag()
+    unfit_tags: set[str] = set()
+    for tag, value in given.items():
+        if (field := by_tag.get(tag)) is not None:
             try:
-                _take(values, field, given[field.tag])
+                _take(values, field, value)
             except _Unfit as unfit:
-                errors.append({"field": field.tag, "message": str(unfit)})
-                continue
-        if field.required and not skip_validation and not values.get(field.stored):
-            errors.append({"field": field.tag, "message": _BLANK})
+                unfit_tags.add(tag)
+                errors.append({"field": tag, "message": str(unfit)})
+    if not skip_validation:
+        for field in audience.required_now():
+            if field.tag not in unfit_tags and not values.get(field.stored):
+                errors.append({"field": field.tag, "message": _BLANK})
     return values, errors
 
 

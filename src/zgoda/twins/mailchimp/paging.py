@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, cast
+
+import msgspec
 
 from zgoda.twins.exchange import Call, Reply, json_reply
 from zgoda.twins.mailchimp.problems import Problem, invalid_fields
 
 T = TypeVar("T")
 _DEFAULT_COUNT = 10
-_Tree = dict[str, Any]
+Tree = dict[str, Any]
+"""Wanted or unwanted keys, and those inside them; an empty tree stands for all of a value."""
 
 
 def window(call: Call, largest: int | None) -> tuple[int, int]:
@@ -30,7 +33,7 @@ def cut_reply(call: Call, body: dict[str, Any], status: int = 200) -> Reply:
     """The answer with only `fields`, without `exclude_fields`. Names are not trimmed: `a, b` asks for `a` and ` b`."""
     fields, excluded = call.query.get("fields"), call.query.get("exclude_fields")
     if fields:
-        body = cast(dict[str, Any], _kept(body, _tree(fields)))
+        body = cast(dict[str, Any], kept(body, _tree(fields)))
     if excluded:
         body = cast(dict[str, Any], _without(body, _tree(excluded)))
     return json_reply(status, body)
@@ -53,11 +56,33 @@ def asked_keys(call: Call, list_name: str, known: Sequence[str]) -> list[str]:
     return keys
 
 
-def is_simple(call: Call) -> bool:
-    """Whether items cut down to the asked keys need no further cutting below them."""
-    return all(
-        path.count(".") <= 1 for name in ("fields", "exclude_fields") for path in call.query.get(name, "").split(",")
-    )
+def asked_inside(call: Call, list_name: str) -> Mapping[str, Tree]:
+    """What of the values of a list's items is asked for, for keys that are not asked for whole."""
+    tree = _tree(call.query.get("fields") or "")
+    inner = tree.get(list_name, {}) if list_name else tree
+    return {key: tree for key, tree in inner.items() if tree}
+
+
+def cuts_only_keys(call: Call, list_name: str) -> bool:
+    """Whether `exclude_fields` takes out nothing below the keys of a list's items."""
+    deepest = 1 if list_name else 0
+    return all(path.count(".") <= deepest for path in call.query.get("exclude_fields", "").split(","))
+
+
+def plain_json(value: Any) -> Any:
+    """With ready-made JSON turned back into values, so that it can be cut down."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
+def kept(value: Any, tree: Tree) -> Any:
+    """What a tree of wanted keys leaves of a value."""
+    if not tree:
+        return value
+    if isinstance(value, list):
+        return [kept(item, tree) for item in cast(list[Any], value)]
+    if isinstance(value, dict):
+        return {key: kept(item, tree[key]) for key, item in cast(dict[str, Any], value).items() if key in tree}
+    return value
 
 
 def _number(call: Call, name: str, otherwise: int) -> int:
@@ -69,8 +94,8 @@ def _number(call: Call, name: str, otherwise: int) -> int:
     return int(text)
 
 
-def _tree(paths: str) -> _Tree:
-    tree: _Tree = {}
+def _tree(paths: str) -> Tree:
+    tree: Tree = {}
     for path in paths.split(","):
         here = tree
         for step in path.split("."):
@@ -78,17 +103,7 @@ def _tree(paths: str) -> _Tree:
     return tree
 
 
-def _kept(value: Any, tree: _Tree) -> Any:
-    if not tree:
-        return value
-    if isinstance(value, list):
-        return [_kept(item, tree) for item in cast(list[Any], value)]
-    if isinstance(value, dict):
-        return {key: _kept(item, tree[key]) for key, item in cast(dict[str, Any], value).items() if key in tree}
-    return value
-
-
-def _without(value: Any, tree: _Tree) -> Any:
+def _without(value: Any, tree: Tree) -> Any:
     if isinstance(value, list):
         return [_without(item, tree) for item in cast(list[Any], value)]
     if not isinstance(value, dict):

@@ -117,7 +117,7 @@ def delete_segment(account: Account, call: Call, list_id: str, segment_id: str) 
 def segment_members(account: Account, call: Call, list_id: str, segment_id: str) -> Reply:
     audience = account.audience(list_id)
     members = members_of(audience, _segment(audience, segment_id))
-    show = renderer(audience, list(MEMBER_KEYS))
+    show = renderer(audience, MEMBER_KEYS)
     page = [show(member) for member in page_of(members, call, account.around.limits.page_size)]
     return cut_reply(call, {"members": page, "total_items": len(members), "_links": []})
 
@@ -130,7 +130,7 @@ def add_segment_member(account: Account, call: Call, list_id: str, segment_id: s
         raise not_found()
     member = set_tag(account, audience, member, segment.name, True)
     account.log(Author(call=call), "tags", member.hash, {"tags": [{"name": segment.name, "status": "active"}]})
-    return json_reply(200, renderer(audience, list(MEMBER_KEYS))(member))
+    return json_reply(200, renderer(audience, MEMBER_KEYS)(member))
 
 
 def remove_segment_member(account: Account, call: Call, list_id: str, segment_id: str, subscriber_hash: str) -> Reply:
@@ -159,7 +159,7 @@ def batch_segment_members(account: Account, call: Call, list_id: str, segment_id
             else:
                 done.append(set_tag(account, audience, member, segment.name, active))
     account.log(Author(call=call), "tags", str(segment.id), body)
-    show = renderer(audience, list(MEMBER_KEYS))
+    show = renderer(audience, MEMBER_KEYS)
     return json_reply(200, {
         "members_added": [show(m) for m in added], "members_removed": [show(m) for m in removed], "errors": errors,
         "total_added": len(added), "total_removed": len(removed), "error_count": len(errors), "_links": [],

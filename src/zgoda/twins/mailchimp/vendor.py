@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from typing import Any, cast
@@ -28,7 +28,9 @@ from zgoda.twins.mailchimp.account import Account
 from zgoda.twins.mailchimp.audience import Audience
 from zgoda.twins.mailchimp.edits import edit
 from zgoda.twins.mailchimp.fill import fill_audience
-from zgoda.twins.mailchimp.member import MEMBER_KEYS, Member, hash_of, renderer
+from zgoda.twins.mailchimp.indexes import ARCHIVED
+from zgoda.twins.mailchimp.member import MEMBER_KEYS, Member, hash_of, renderer, unique_id_of
+from zgoda.twins.mailchimp.paging import plain_json
 from zgoda.twins.mailchimp.problems import Problem, instance_of, not_found, wrong_method
 from zgoda.twins.routes import Handler, Routes, WrongMethod
 from zgoda.twins.vendor import EditRefused, PageShape, Refusal, Surroundings
@@ -124,6 +126,9 @@ _TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("DELETE", "/3.0/batches/{batch_id}", batches.delete_batch),
 )
 
+_FINDING = ("id", "email_address", "contact_id", "unique_email_id")
+"""Keys of a member that lead straight to it."""
+
 _OPERATIONS = {"POST": "create", "PUT": "set", "PATCH": "update", "DELETE": "delete"}
 
 _REFUSALS: dict[Refusal, Problem] = {
@@ -215,19 +220,22 @@ class MailchimpVendor:
         audiences = self.account.audiences.values()
         return {
             "lists": len(audiences), "members": sum(len(a.members) for a in audiences),
-            "archived": sum(len(a.archived) for a in audiences), "campaigns": len(self.account.campaigns),
+            "archived": sum(a.count(ARCHIVED) for a in audiences), "campaigns": len(self.account.campaigns),
         }  # fmt: skip
 
     def records(self, object: str, after: str, limit: int, where: Mapping[str, str]) -> list[dict[str, Any]]:
-        """`members` as the API shows them, archived ones too, by hash; of the list `where.list_id` or of the first."""
+        """`members` as the API shows them, archived ones too, by hash; of the list `where.list_id` or of the first.
+
+        An address or id in `where` finds the member at once; other keys look at everybody above `after`.
+        """
         if object != "members":
             raise EditRefused("Resource Not Found", f"there are records of members, not of {object!r}")
         wanted = dict(where)
         audience = self._audience(wanted.pop("list_id", None))
-        show = renderer(audience, list(MEMBER_KEYS))
-        hashes = (hash for hash in sorted(audience.members) if hash > after)
-        shown = (_plain(show(audience.members[hash])) for hash in hashes)
-        return list(islice((record for record in shown if _matches(record, wanted)), limit))
+        glance = renderer(audience, tuple({name.partition(".")[0] for name in wanted} & set(MEMBER_KEYS)))
+        show = renderer(audience, MEMBER_KEYS)
+        found = (member for member in _looked_through(audience, after, wanted) if _matches(glance(member), wanted))
+        return [plain_json(show(member)) for member in islice(found, limit)]
 
     def edit(self, op: str, fields: dict[str, Any]) -> dict[str, Any]:
         return edit(self.account, op, fields)
@@ -241,8 +249,9 @@ class MailchimpVendor:
         def made(row: dict[str, Any]) -> Member:
             email = str(row["email_address"])
             return Member(
-                email=email, hash=hash_of(email), contact_id=self.account.new_id("contact", 32),
-                web_id=self.account.web_id(), status=str(row.get("status", "subscribed")),
+                email=email, hash=hash_of(email), unique_id=unique_id_of(email),
+                contact_id=self.account.new_id("contact", 32), web_id=self.account.web_id(),
+                status=str(row.get("status", "subscribed")),
                 last_changed=str(row.get("last_changed", now)), merge=row.get("merge_fields", {}),
                 timestamp_opt=str(row.get("timestamp_opt", now)),
             )  # fmt: skip
@@ -321,8 +330,13 @@ def _identified(reply: Reply, call: Call) -> Reply:
     return reply
 
 
-def _plain(record: dict[str, Any]) -> dict[str, Any]:
-    return msgspec.json.decode(msgspec.json.encode(record))
+def _looked_through(audience: Audience, after: str, where: Mapping[str, str]) -> Iterator[Member]:
+    """Members by hash that may be meant."""
+    for name in _FINDING:
+        if name in where:
+            member = audience.find(where[name])
+            return iter([member] if member is not None and member.hash > after else [])
+    return audience.after(after)
 
 
 def _matches(record: dict[str, Any], where: Mapping[str, str]) -> bool:

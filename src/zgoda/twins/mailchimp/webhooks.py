@@ -96,7 +96,7 @@ def _member_data(audience: Audience, member: Member) -> dict[str, Any]:
     names = [audience.interests[id].name for id in member.interests if id in audience.interests]
     merges = {field.tag: member.merge.get(field.stored, "") for field in audience.merge_fields_now()}
     return {
-        "id": unique_id_of(member.email), "list_id": audience.id, "email": member.email,
+        "id": member.unique_id, "list_id": audience.id, "email": member.email,
         "email_type": member.email_type,
         "web_id": member.web_id, "ip_opt": member.ip_opt, "ip_signup": member.ip_signup,
         "merges": {"EMAIL": member.email, **merges, "INTERESTS": ", ".join(names)},
