@@ -197,7 +197,7 @@ def test_the_three_laws(row: dict[str, Any], patch: dict[str, Any], edit: dict[s
     for name in patch:
         world.golden.claims[name] = Claim(1, T0 + 10 * S_US)
     before = dict(world.golden.fields)
-    expect_write(link, patch, T0 + 20 * S_US)
+    expect_write(link, patch, {}, T0 + 20 * S_US)
     written = {**row, **patch}
     if when == "before":  # the answer is still out (or lost) and a page already shows our write
         seen = Observation(values=written, read_us=T0 + 25 * S_US)
@@ -227,8 +227,8 @@ def test_a_crash_after_the_call_changes_nothing(row: dict[str, Any], patch: dict
     both = {**patch, **{name: value for name, value in more.items() if value != row[name]}}
     world.golden.fields.update(both)
     before = dict(world.golden.fields)
-    expect_write(link, patch, T0 + 20 * S_US)
-    expect_write(link, both, T0 + 21 * S_US)
+    expect_write(link, patch, {}, T0 + 20 * S_US)
+    expect_write(link, both, {}, T0 + 21 * S_US)
     for read_s in (22, 23, 24):
         seen = Observation(values={**row, **(patch if read_s == 22 else both)}, read_us=T0 + read_s * S_US)
         merged = merge(world.golden, link, seen, world.rules, lambda f: {})
@@ -244,7 +244,7 @@ def test_their_later_edit_is_theirs(row: dict[str, Any], patch: dict[str, Any]) 
     link = world.links[2]
     patch = {**patch, "job_title": "ours"}
     world.golden.fields.update(patch)
-    expect_write(link, patch, T0 + 20 * S_US)
+    expect_write(link, patch, {}, T0 + 20 * S_US)
     accept_receipt(link, patch, T0 + 30 * S_US)
     seen = Observation(values={**row, **patch, "job_title": "theirs, later"}, read_us=T0 + 40 * S_US)
     merged = merge(world.golden, link, seen, world.rules, lambda f: {"ma": link.base.get(f)})

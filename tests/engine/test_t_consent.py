@@ -27,12 +27,7 @@ def customers_only(values: Values) -> bool:
     return values.get("job_title") == "customer"
 
 
-FILTERED = pytest.mark.xfail(
-    strict=True, reason="defect: links outside a filter are planned nothing, not even opt-outs"
-)
-
-
-@pytest.mark.parametrize("filtered", ["where it is said", pytest.param("where it must arrive", marks=FILTERED)])
+@pytest.mark.parametrize("filtered", ["where it is said", "where it must arrive"])
 async def test_an_opt_out_knows_no_filter(pool: Pool, filtered: str) -> None:
     """T-52: a linked person leaves the filter of one system and then opts out. The opt-out reaches every linked system
     in the very next round, whichever side the filter is on; other fields stay filtered."""
@@ -52,9 +47,6 @@ async def test_an_opt_out_knows_no_filter(pool: Pool, filtered: str) -> None:
         assert arrives.row("people", only(arrives))["first"] == "A"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="defect: an opt-out joins the waiting delivery of the record and is paused with it"
-)
 async def test_an_opt_out_passes_a_pause_and_a_backlog(pool: Pool) -> None:
     """T-52: an operator has paused the marketing system and 300 edits wait for it: the opt-out goes through at once,
     alone, and with the connection running again it goes before everything else."""
@@ -77,7 +69,6 @@ async def test_an_opt_out_passes_a_pause_and_a_backlog(pool: Pool) -> None:
         assert len(ma.find("people", title="waiting")) <= 1
 
 
-@pytest.mark.xfail(strict=True, reason="defect: a held delivery swallows an opt-out that comes after it")
 async def test_an_opt_out_passes_a_brake(pool: Pool) -> None:
     """T-52: a mass change is held for a person to look at; one of these people opts out meanwhile: that goes through at
     once, the rest stays held."""
@@ -99,7 +90,6 @@ async def test_an_opt_out_passes_a_brake(pool: Pool) -> None:
         assert ma.find("people", title="mistake") == []
 
 
-@pytest.mark.xfail(strict=True, reason="defect: an opt-out dies with the other fields it is sent with")
 async def test_an_opt_out_does_not_die_with_its_company(pool: Pool) -> None:
     """T-52: opt-out and a new title are read together; the other side rejects the record because of the title without
     saying which field it means. The opt-out lands all the same."""
@@ -129,7 +119,6 @@ async def test_an_opted_out_person_is_created_opted_out(pool: Pool) -> None:
         assert ops(ma) == ["create", "create"]
 
 
-@pytest.mark.xfail(strict=True, reason="defect: a create goes without the opt-out it could not carry")
 async def test_a_create_whose_consent_cannot_be_told_does_not_happen(pool: Pool) -> None:
     """T-53: where the other side cannot be told of the opt-out in the create itself (it refuses the field, or its map
     has no word for it), the person is not created mailable: they are held back with the reason."""
@@ -308,9 +297,6 @@ async def test_emptying_a_list_waits_for_approval(pool: Pool) -> None:
         assert len(await list_deliveries(pool, hub.setup, ("held",), 100, 0)) == 40
 
 
-@pytest.mark.xfail(
-    strict=True, reason="defect: consent is not counted by any brake, so a mass opt-out by mistake goes out at once"
-)
 async def test_a_mass_opt_out_waits_for_approval(pool: Pool) -> None:
     """T-57: one system opts 150 of 200 people out within a minute (somebody ticked a column): such an irreversible
     bulk change needs approval before it is written to the others."""
@@ -327,7 +313,6 @@ async def test_a_mass_opt_out_waits_for_approval(pool: Pool) -> None:
         assert len([row for _, op, _, row in ma.writes if op == "update"]) < 150
 
 
-@pytest.mark.xfail(strict=True, reason="defect: duplicates neither hear nor are heard when it comes to consent")
 @pytest.mark.parametrize("outs", ["the first", "the duplicate"])
 async def test_duplicates_share_the_stricter_word(pool: Pool, outs: str) -> None:
     """T-59: two records of one person in one system disagree: the other system holds the stricter word, whichever of
@@ -345,13 +330,8 @@ async def test_duplicates_share_the_stricter_word(pool: Pool, outs: str) -> None
         assert [row["opted_out"] for row in crm.rows["people"].values()] == [True, True]
 
 
-TWINS = pytest.mark.xfail(
-    strict=True, reason="defect: the twin of a merged record is told nothing any more, not even an opt-out"
-)
-
-
 @pytest.mark.parametrize("out_first", [True, False])
-@pytest.mark.parametrize("survivor_out", [pytest.param(True, marks=TWINS), False])
+@pytest.mark.parametrize("survivor_out", [True, False])
 async def test_a_merge_keeps_the_stricter_word(pool: Pool, survivor_out: bool, out_first: bool) -> None:
     """T-59: after two people are merged in one system the survivor is out everywhere if either was, also when the
     merging system itself kept the laxer word."""

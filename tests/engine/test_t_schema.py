@@ -26,7 +26,6 @@ async def compiled(hub: Hub) -> None:
         await tx.run(SQL["save_mapping_versions"], {"batch": batch(versions), "now": hub.clock.now()})
 
 
-@pytest.mark.xfail(strict=True, reason="defect: a lost field stops its whole stream")
 async def test_a_removed_field_pauses_that_field_only(pool: Pool) -> None:
     """T-38: an administrator removes a mapped field. Only that field stops, with an alert that names it; names, new
     people and the other direction go on, and nothing is cleared anywhere."""
@@ -128,9 +127,6 @@ async def test_a_new_mapping_is_backfilled_after_a_plan_of_that_field_alone(pool
         assert crm.writes == []
 
 
-@pytest.mark.xfail(
-    strict=True, reason="defect: a changed mapping is not noticed by itself; only a full read finds the old values"
-)
 async def test_a_new_mapping_reaches_old_records_without_being_asked(pool: Pool) -> None:
     """T-39: the running hub itself reads everything once more after a mapping was added: it does not wait for the next
     change of each record or for somebody to think of `--full`."""

@@ -157,7 +157,6 @@ async def test_zero_for_not_set_is_blank(pool: Pool) -> None:
         assert crm.row("people", only(crm, email="a@example.org"))["score"] == 0
 
 
-@pytest.mark.xfail(strict=True, reason="defect: our own write, spelled as a blank there, comes back as a clear")
 async def test_a_real_zero_survives_a_system_that_has_none(pool: Pool) -> None:
     """T-33: a zero that somebody typed elsewhere stays, though one system can only spell it as "not set"."""
     clock = FakeClock()
@@ -251,10 +250,7 @@ async def test_a_create_with_a_refused_choice_still_lands(pool: Pool) -> None:
         assert (state, "gender" in reason) == ("failing", True)
 
 
-STAND_IN = pytest.mark.xfail(strict=True, reason="defect: the stand-in for an unknown choice comes back as an edit")
-
-
-@pytest.mark.parametrize(("otherwise", "sent"), [pytest.param("default", "X", marks=STAND_IN), ("keep", "diverse")])
+@pytest.mark.parametrize(("otherwise", "sent"), [("default", "X"), ("keep", "diverse")])
 async def test_unknown_choices_by_rule(pool: Pool, otherwise: str, sent: str) -> None:
     """T-34: `default` sends the chosen stand-in, `keep` the word itself; neither comes back over the original."""
     clock = FakeClock()
@@ -269,7 +265,6 @@ async def test_unknown_choices_by_rule(pool: Pool, otherwise: str, sent: str) ->
         assert ops(ma) == ["create"]
 
 
-@pytest.mark.xfail(strict=True, reason="defect: the engine drops FieldFault.option, so nobody learns what to create")
 async def test_create_option_says_which_option_is_wanted(pool: Pool) -> None:
     """T-34: `create` parks the field with the option that is missing, so that it can be created, and sends it once the
     map knows it."""

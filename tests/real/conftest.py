@@ -56,8 +56,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 @pytest.fixture
 async def day(pair: Pair) -> AsyncIterator[Day]:
-    """The hub at work, with nothing left to do when the test begins."""
+    """The hub at work. Tests leave nothing to do behind."""
     async with working_day(pair) as begun:
-        await begun.calm()
         pair.quiet()
         yield begun

@@ -196,6 +196,8 @@ def running_pair(folder: Path) -> Iterator[Pair]:
         write_project(folder, replace(crm, url=crm_wire.url), replace(marketing, url=marketing_wire.url))
         (folder / "zgoda.yaml").write_text(ROOT)
         (folder / "policies.yaml").write_text(POLICIES)
+        account = folder / "connections" / "crm.yaml"
+        account.write_text(account.read_text().replace("overlap_s: 5", "overlap_s: 1"))
         (folder / "mappings" / "crm.yaml").write_text(CRM_MAPPING)
         (folder / "mappings" / "marketing.yaml").write_text(MARKETING_MAPPING)
         yield Pair(sales, OdooOffice(marketing), sink, crm_wire, marketing_wire, folder)

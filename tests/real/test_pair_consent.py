@@ -76,15 +76,15 @@ class TestConsent:
         pair.crm.subscribe(who.email)
         await day.meet()
         pair.marketing.edit(partner, opt_out=True)
-        await day.calm()
+        await day.sync()
         assert pair.crm.subscriptions(who.email) == {"E-mail marketing": False}
         pair.marketing.edit(partner, opt_out=False)
-        await day.calm()
+        await day.sync()
         assert pair.marketing.partner(partner)["opt_out"] is True, "an unticked box is no evidence"
         assert pair.crm.subscriptions(who.email) == {"E-mail marketing": False}
         [record] = pair.crm.find("marketing.email", [["email", "=", who.email], ["active", "=", False]])
         pair.crm.calls.call("model.marketing.email.write", [record["id"]], {"active": True}, {})
-        await day.calm()
+        await day.sync()
         assert pair.marketing.partner(partner)["opt_out"] is False, "the person subscribed again"
         assert pair.crm.subscriptions(who.email) == {"E-mail marketing": True}
 
@@ -108,10 +108,10 @@ class TestConsent:
     ) -> None:
         who = somebody()
         pair.marketing.subscribe(who.email, "Strangers")
-        await day.calm()
+        await day.sync()
         assert pair.crm.subscriptions(who.email) == {}
         pair.crm.add_person(who.name, email=who.email)
-        await day.calm()
+        await day.sync()
         await day.calm(full=True)
         assert pair.crm.subscriptions(who.email) == {"Strangers": True}
 
@@ -126,11 +126,11 @@ class TestHistory:
         pair.sink.clear()
         pair.marketing.send_mailing("Autumn", "History", f"{pair.marketing.url}/web/static/src/img/favicon.ico")
         mails = {mail.recipients[0]: mail for mail in pair.sink.wait_for(3)}
-        await day.calm()
+        await day.sync()
         for _ in range(2):
             open_mail(mails[readers[0].email])
             click(mails[readers[0].email])
-        await day.calm()
+        await day.sync()
         kinds = [[note.splitlines()[0] for note in pair.crm.notes(party)] for party in parties]
         assert kinds == [["What: sent", "What: opened", "What: clicked"], ["What: sent"], ["What: sent"]]
         assert "Subject: Autumn" in pair.crm.notes(parties[0])[1]

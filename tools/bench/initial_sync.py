@@ -99,7 +99,7 @@ SCENARIO = Scenario(
     how=(
         f"Vendors admit {READS_PER_S} reads and {WRITES_PER_S} writes of {PAGE} in any second, counted on arrival, "
         "answer after 50 ms, and refuse the rest with 429. One-way into an empty system, and two-way between two that "
-        "share nobody. Ours first tries 50 records, then 1 %, as always. The floor copies page by page with the same durability."
+        "share nobody. Ours first tries 50 records, then 1 %, as always. The floor copies page by page, as durably."
     ),
     run=run,
 )

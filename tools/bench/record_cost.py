@@ -56,8 +56,8 @@ SCENARIO = Scenario(
     title="CPU per synced record",
     how=(
         "People of 13 fields (one a consent) go over HTTP from one vendor to an empty one, pages and writes of 100. "
-        "Ours: base, identity, three-way merge, consent, history, gate, canary and ledger on. The floor stores base and "
-        "ledger in batches of 1,000 and knows nothing else."
+        "Ours: base, identity, three-way merge, consent, history, gate, canary and ledger on. The floor stores base "
+        "and ledger in batches of 1,000 and knows nothing else."
     ),
     run=run,
 )

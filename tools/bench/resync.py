@@ -130,8 +130,8 @@ SCENARIO = Scenario(
     title="Re-sync of two large stores",
     how=(
         "Both sides hold the same people and are in sync. Then 0.1 % are edited on each side, others on each, and "
-        "everything is read again in pages of 1,000. The goal of 60 CPU s for a million a side is 2.6 times the 23 CPU s "
-        "its floor took."
+        "everything is read again in pages of 1,000. The goal of 60 CPU s for a million a side is 2.6 times the 23 CPU "
+        "s its floor took."
     ),
     run=run,
 )

@@ -70,8 +70,8 @@ class TrytonOffice:
     def archive(self, party: int) -> None:
         self.calls.call(f"{PARTY}.write", [party], {"active": False}, {})
 
-    def delete(self, party: int) -> None:
-        self.calls.call(f"{PARTY}.delete", [party], {})
+    def delete(self, *parties: int) -> None:
+        self.calls.call(f"{PARTY}.delete", parties, {})
 
     def merge(self, source: int, destination: int) -> None:
         """The wizard of Tryton's form; its question about differing names is answered with yes."""

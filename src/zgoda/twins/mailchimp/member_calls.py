@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, cast
 
@@ -26,7 +27,21 @@ _FILTERS = (
     "email_type", "since_timestamp_opt", "before_timestamp_opt", "unique_email_id", "vip_only",
     "interest_category_id", "interest_ids", "interest_match", "since_last_campaign", "unsubscribed_since",
 )  # fmt: skip
+_NOT_IN_BATCHES = frozenset({"interests", "marketing_permissions"})
+"""What the published type of a batch's members lacks; it is passed over (unverified)."""
+
 _ERROR_CODES = {"Member Exists": "ERROR_CONTACT_EXISTS"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What the members of one batch call have in common."""
+
+    account: Account
+    audience: Audience
+    author: Author
+    body: dict[str, Any]
+    skip: bool
 
 
 def list_members(account: Account, call: Call, list_id: str) -> Reply:
@@ -118,6 +133,7 @@ def batch_members(account: Account, call: Call, list_id: str) -> Reply:
     updated: list[Member] = []
     errors: list[dict[str, str]] = []
     seen: set[str] = set()
+    batch = _Batch(account, audience, Author(call=call), body, _skips(call))
     for given in cast(list[dict[str, Any]], members):
         email = str(given.get("email_address", ""))
         try:
@@ -126,7 +142,8 @@ def batch_members(account: Account, call: Call, list_id: str) -> Reply:
                     continue
                 raise invalid(f"Duplicate items found for email: {email}")
             seen.add(email.lower())
-            _batch_one(account, audience, call, given, body, added, updated)
+            member, is_new = _batch_one(batch, given)
+            (added if is_new else updated).append(member)
         except Problem as problem:
             errors.append(_batch_error(email, problem))
     show = renderer(audience, MEMBER_KEYS)
@@ -254,24 +271,22 @@ def _moment(call: Call, name: str) -> str:
         raise invalid_fields([{"field": name, "message": "This value is not a valid datetime."}]) from None
 
 
-def _batch_one(
-    account: Account, audience: Audience, call: Call, given: dict[str, Any], body: dict[str, Any], added: list[Member],
-    updated: list[Member],
-) -> None:  # fmt: skip
-    """Add or update one member of a batch and put it into the list it belongs to. Raises Problem."""
-    author, skip = Author(call=call), _skips(call)
+def _batch_one(batch: _Batch, given: dict[str, Any]) -> tuple[Member, bool]:
+    """Add or update one member of a batch. Says whether it was added. Raises Problem."""
+    account, audience, author = batch.account, batch.audience, batch.author
     email = str(given.get("email_address", ""))
     present = audience.find(email) if email else None
+    taken = {name: value for name, value in given.items() if name not in _NOT_IN_BATCHES}
 
     def write() -> Member:
-        check_member(given)
-        if present is None or not body.get("update_existing"):
-            return add_member(account, audience, author, given, skip)
-        changed = change_member(account, audience, author, present, given, skip)
-        return _with_batch_tags(account, audience, changed, given.get("tags"), bool(body.get("sync_tags")))
+        check_member(taken)
+        if present is None or not batch.body.get("update_existing"):
+            return add_member(account, audience, author, taken, batch.skip)
+        changed = change_member(account, audience, author, present, taken, batch.skip)
+        return _with_batch_tags(account, audience, changed, taken.get("tags"), bool(batch.body.get("sync_tags")))
 
     member = _logged(account, author, "update" if present else "create", hash_of(email), given, write)
-    (updated if present else added).append(member)
+    return member, present is None
 
 
 def _with_batch_tags(account: Account, audience: Audience, member: Member, names: Any, replace: bool) -> Member:
