@@ -43,6 +43,9 @@ test: setup ## all tests
 bench: setup ## how far from the tightest program that does the same job (NAME=p2 runs one, QUICK=1 only checks rows, FULL=1 a million)
 	@$(BIN)/python -m tools.bench $(NAME) $(if $(QUICK),--quick) $(if $(FULL),--full)
 
+docs: setup ## write the generated parts of the documentation anew
+	@$(BIN)/python -m zgoda.settings.reference docs/configuration.md
+
 coverage-of-ids: setup ## which acceptance, invariant and fault ids have a test, and which not
 	@$(BIN)/python -m tools.coverage_of_ids
 
@@ -52,4 +55,4 @@ requirements: setup ## pin all dependencies anew, with hashes
 	    --no-emit-find-links --no-emit-index-url $$( [ $$extra = dev ] && echo --group dev ) pyproject.toml -o requirements/$$extra.txt; \
 	done
 
-.PHONY: help setup run real check test bench coverage-of-ids requirements
+.PHONY: docs help setup run real check test bench coverage-of-ids requirements

@@ -70,7 +70,6 @@ async def test_a_child_waits_for_a_parent_whose_create_fails(pool: Pool) -> None
         assert (ops(ma, "lists"), ops(ma, "members")) == (["create"], ["create"])
 
 
-@pytest.mark.xfail(strict=True, reason="defect: what waited for its parent is released in no order")
 async def test_activities_queue_for_their_person_and_attach_in_time_order(pool: Pool) -> None:
     """T-44: clicks and calls of somebody not yet synced are kept, none is filed with anybody else, and once the person
     is there they are written oldest first."""
@@ -129,7 +128,6 @@ async def test_replayed_activities_add_nothing_and_none_is_missing(pool: Pool) -
         assert crm.writes == []
 
 
-@pytest.mark.xfail(strict=True, reason="defect: two activities with equal words are taken for one and dropped")
 async def test_two_like_activities_are_two(pool: Pool) -> None:
     """T-45: two clicks of one person within one second on the same mail are two records in the source, so they are two
     on the other side: none is dropped for looking like another."""

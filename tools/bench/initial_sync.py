@@ -24,7 +24,8 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def run(server: Server, scale: Scale) -> list[Figure]:
-    return [await _figure(server, scale, two_way=False), await _figure(server, scale, two_way=True)]
+    ways = (False,) if scale is Scale.QUICK else (False, True)
+    return [await _figure(server, scale, two_way=two_way) for two_way in ways]
 
 
 async def _figure(server: Server, scale: Scale, *, two_way: bool) -> Figure:

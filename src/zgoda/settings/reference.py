@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from zgoda.model.entities import ENTITIES
@@ -57,6 +59,12 @@ def with_reference(document: str) -> str:
     if not found:
         raise ValueError("the document has no place for the generated part")
     return f"{before}{BEGIN}\n{reference()}{END}{after}"
+
+
+def renew(paths: list[str]) -> None:
+    """Write the generated part of these files anew (`make docs`)."""
+    for path in map(Path, paths):
+        path.write_text(with_reference(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def _custom_field() -> Form:
@@ -157,3 +165,7 @@ def _kind(shape: Shape) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    renew(sys.argv[1:])
