@@ -80,20 +80,33 @@ async def _compile(project: Project, pool: Pool, clock: Clock) -> Setup:
 async def open_hub(store: Store, only: Iterable[str] | None = None) -> AsyncGenerator[Hub]:
     """Open the connections (all, or only some) and give the engine its ports."""
     names = list(only) if only is not None else list(store.project.connections)
+    async with store.pool.transaction() as tx:
+        used = dict(await tx.rows(SQL["load_budgets"], {"today": store.clock.now().date()}))
     async with AsyncExitStack() as stack:
         connections = {
-            name: await stack.enter_async_context(connect(store.project, name, store.clock)) for name in names
+            name: await stack.enter_async_context(connect(store.project, name, store.clock, used.get(name, 0)))
+            for name in names
         }
-        yield Hub(db=store.pool, setup=store.setup, clock=store.clock, chance=store.chance, connections=connections)
+        try:
+            yield Hub(db=store.pool, setup=store.setup, clock=store.clock, chance=store.chance, connections=connections)
+        finally:
+            await _save_budgets(store, connections)
+
+
+async def _save_budgets(store: Store, connections: Mapping[str, Connection]) -> None:
+    """The next process goes on with the same day's budget."""
+    lines = [{"c": name, "n": connection.pacer.used_today} for name, connection in connections.items()]
+    async with store.pool.transaction() as tx:
+        await tx.run(SQL["save_budgets"], {"batch": batch(lines), "today": store.clock.now().date()})
 
 
 @asynccontextmanager
-async def connect(project: Project, name: str, clock: Clock) -> AsyncGenerator[Connection]:
+async def connect(project: Project, name: str, clock: Clock, used_today: int = 0) -> AsyncGenerator[Connection]:
     """One open connection, its secrets resolved now and kept nowhere else."""
     settings = connection_settings(project, name, os.environ, read_secret_file)
     connector = CONNECTORS[project.connections[name].connector]
     halted = partial(is_stopped, project.folder, name)
-    async with open_connection(name, connector, settings, clock, halted=halted) as connection:
+    async with open_connection(name, connector, settings, clock, used_today=used_today, halted=halted) as connection:
         yield connection
 
 

@@ -52,7 +52,6 @@ async def test_a_copy_with_wrong_rows_has_failed(
             await client.post(f"{job.urls[side]}/{path}", json=body)
         return spent
 
-    assert (await copying.copy_once(server, "floor_copy", 5)).wrong == ""
     monkeypatch.setattr(copying, "run_program", and_something_else)
     assert complaint in (await copying.copy_once(server, "floor_copy", 5)).wrong
 

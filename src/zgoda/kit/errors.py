@@ -28,6 +28,10 @@ class Temporary(ConnectorError):
         self.executed = executed
 
 
+class Halted(Temporary):
+    """The kill switch is on: nothing was sent, and it is nobody's fault."""
+
+
 class Quota(ConnectorError):
     """The vendor's limit is reached; nothing was done. `retry_after_s` is the vendor's own word where it gave one."""
 

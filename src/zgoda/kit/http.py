@@ -16,7 +16,7 @@ import aiohttp
 import msgspec
 
 from zgoda.kit.auth import Auth, NoAuth
-from zgoda.kit.errors import Attention, NeedsAttention, Quota, Temporary
+from zgoda.kit.errors import Attention, Halted, NeedsAttention, Quota, Temporary
 from zgoda.kit.pace import Lane, Pacer
 from zgoda.model.clock import Clock
 
@@ -237,7 +237,7 @@ class ConnectionHttp:
     async def _admit(self, of: str, where: str) -> AsyncGenerator[None]:
         async with self._pacer.admit(self._lane, of):
             if self._halted is not None and self._halted():
-                raise Temporary(f"{where}: not sent, the kill switch is on")
+                raise Halted(f"{where}: not sent, the kill switch is on")
             yield
 
     def _url(self, path: str, *, any_host: bool = False) -> str:

@@ -104,9 +104,7 @@ async def weigh_brakes(tx: Transaction, desk: Desk, setup: Setup) -> None:
             since_us, before = now_us, None
         total = _sum(counts, msgspec.convert(before, Counts) if before else Counts())
         known = None
-        if not tripped and (
-            total.records > setup.brakes.change_floor or total.deletes > setup.brakes.delete_floor // 2
-        ):
+        if not tripped and (total.records > setup.brakes.change_floor or total.deletes):
             known = await tx.row(SQL["known_count"], {"source": source})
             tripped = trips(total, known[0] if known else 0, setup.brakes) or None
         mass_optout = ""

@@ -65,7 +65,10 @@ def plan(
     if link.excluded:
         # an opt-out knows no filters, and reaches duplicates
         return _plan_optout(golden, link, target, rules) or Excluded(reason=link.excluded)
-    return [*_plan_optout(golden, link, target, rules), *_plan_update(golden, link, target, rules, standing)]
+    wanted = [*_plan_optout(golden, link, target, rules), *_plan_update(golden, link, target, rules, standing)]
+    if not wanted and target.admits is not None and not target.admits(golden.fields):
+        return Excluded(reason="outside the filter")
+    return wanted
 
 
 def _plan_delete(link: Link | None, target: Source, standing: Standing) -> Planned:

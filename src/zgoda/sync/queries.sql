@@ -48,10 +48,10 @@ ON CONFLICT (source, kind) DO UPDATE SET cursor = coalesce(excluded.cursor, feed
 SELECT cursor, read_at, complete_at FROM feed WHERE source = %(source)s AND kind = %(kind)s
 
 -- name: take_inbox
--- The oldest due rows of an entity's sources; they are gone with this transaction's success.
+-- The oldest due rows of an entity's sources, what is live before any backfill; they are gone with this transaction's success.
 DELETE FROM inbox WHERE seq = ANY(ARRAY(
     SELECT seq FROM inbox WHERE source = ANY(%(sources)s) AND kind <> 'hint' AND due_us <= %(now_us)s
-    ORDER BY seq LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+    ORDER BY backfill, seq LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
 RETURNING seq, source, vendor_id, kind, body, fingerprint, read_us, backfill, run, tries
 
 -- name: peek_hints
@@ -67,12 +67,14 @@ DELETE FROM inbox WHERE kind = 'hint' AND seq = ANY(%(ids)s::bigint[])
 -- How many ids the sweep met and how many live records we know.
 SELECT (SELECT count(*) FROM sweep WHERE source = %(source)s), (SELECT count(*) FROM link WHERE source = %(source)s AND NOT gone)
 
--- name: take_replan
+-- name: replans
 -- Golden records of an entity to be thought over again.
-DELETE FROM replan WHERE golden_id = ANY(ARRAY(
-    SELECT r.golden_id FROM replan r, LATERAL (SELECT entity FROM golden k WHERE k.id = r.golden_id OFFSET 0) g
-    WHERE g.entity = %(entity)s ORDER BY r.golden_id LIMIT %(limit)s))
-RETURNING golden_id, backfill
+SELECT r.golden_id, r.backfill FROM replan r, LATERAL (SELECT entity FROM golden k WHERE k.id = r.golden_id OFFSET 0) g
+WHERE g.entity = %(entity)s ORDER BY r.golden_id LIMIT %(limit)s
+
+-- name: drop_replan
+-- What is thought over now; after the golden records were locked, as everybody takes the locks in this order.
+DELETE FROM replan WHERE golden_id = ANY(%(ids)s::bigint[])
 
 -- name: replan_sharers
 -- People who share a contact point that has just been opted out.
@@ -311,7 +313,7 @@ WHERE d.id = r.id AND d.state = 'inflight'
 -- Writes in flight that nobody is waiting for any more: their outcome is unknown.
 SELECT id, golden_id, vendor_id, op, patch - ARRAY(SELECT jsonb_object_keys(left_out)), prior, lane, tries,
     golden_version, (extract(epoch FROM created_at) * 1000000)::bigint, refused, left_out
-FROM delivery WHERE source = %(source)s AND state = 'inflight' ORDER BY id FOR UPDATE
+FROM delivery WHERE source = %(source)s AND state = 'inflight' ORDER BY id FOR UPDATE SKIP LOCKED
 
 -- name: due_deliveries
 -- Golden records with something due for a system, most urgent first.
@@ -392,6 +394,18 @@ WHERE x.source = %(source)s AND x.vendor = r.v
 UPDATE link l SET faults = nullif(l.faults - r.names, '{}'), agreed = nullif(l.agreed - r.names, '{}')
 FROM (SELECT array_agg(f) AS names FROM jsonb_to_recordset(%(batch)s::jsonb) AS t (f text)) r
 WHERE l.source = %(source)s AND l.faults ?| r.names RETURNING l.golden_id
+
+-- name: load_budgets
+-- What connections have used of today's calls.
+SELECT connection, used_today FROM connection_state WHERE used_on = %(today)s
+
+-- name: save_budgets
+-- Remember what connections have used of a day's calls.
+INSERT INTO connection_state (connection, used_today, used_on)
+SELECT c, n, %(today)s FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (c text, n integer)
+ON CONFLICT (connection) DO UPDATE SET used_on = excluded.used_on, used_today = CASE
+    WHEN connection_state.used_on = excluded.used_on THEN greatest(connection_state.used_today, excluded.used_today)
+    ELSE excluded.used_today END
 
 -- name: standing_of_source
 -- What the gate must know of a stream: its connection's state, the switches, its canary and its paused fields.

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from zgoda.db.database import Database, Transaction
+from zgoda.db.database import Database, Transaction, ids
 from zgoda.identity.match import (
     Apart,
     Candidate,
@@ -71,11 +71,12 @@ async def reconcile(db: Database, setup: Setup, clock: Clock, entity: str, *, ru
     async with db.transaction() as tx:
         desk = Desk(entity, clock.now())
         items = await _take(tx, sources, to_us(desk.now))
-        replans = await tx.rows(SQL["take_replan"], {"entity": entity, "limit": BATCH})
+        replans = await tx.rows(SQL["replans"], {"entity": entity, "limit": BATCH})
         if not items and not replans:
             return Reconciled()
         looks = [_look(sources[item.source], item) for item in items]
         await _lay(tx, desk, setup, looks, [golden_id for golden_id, _ in replans])
+        await tx.run(SQL["drop_replan"], {"ids": ids(golden_id for golden_id, _ in replans)})
         old_keys = {golden_id: set(keys) for golden_id, keys in desk.keys_of.items()}
         if "occurred_at" in setup.fields[entity]:
             looks.sort(key=lambda look: look.values.get("occurred_at") or "")
@@ -337,7 +338,8 @@ def _merge_row(desk: Desk, setup: Setup, look: Look, link: Link) -> None:
     if first or merged.edits or golden.fields != fields_before:
         _note_change(desk, setup, look, golden, merged.edits, first=first)
     # also without an edit: the system may have said something that has to be put right there
-    desk.to_plan[golden.id] = desk.to_plan.get(golden.id, True) and look.item.backfill
+    live = bool(first or merged.edits) and not look.item.backfill
+    desk.to_plan[golden.id] = desk.to_plan.get(golden.id, True) and not live
     desk.causes.setdefault(golden.id, (look.source.id, look.item.run))
 
 

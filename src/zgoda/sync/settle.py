@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from zgoda.kit.errors import ConnectorError, NeedsAttention, Quota, Refusal, RefusalKind, Temporary
+from zgoda.kit.errors import ConnectorError, Halted, NeedsAttention, Quota, Refusal, RefusalKind, Temporary
 from zgoda.kit.spec import Op, Receipt
 from zgoda.model.golden import Golden, Inflight, Link
 from zgoda.model.values import Values
@@ -16,6 +16,7 @@ from zgoda.sync.setup import Source
 
 MAX_TRIES: Final = 10
 MAX_AGE_US: Final = 72 * 3600 * 1_000_000
+HALTED_US: Final = 60 * 1_000_000
 
 
 class Parcel(msgspec.Struct, kw_only=True):
@@ -233,6 +234,8 @@ def _settle_error(
             # left in flight: `recover` finds out what happened before anything is repeated
             desk.settled.append(_row(parcel, "inflight", str(error), due_us=now_us + backoff_us))
             return
+        case Halted():
+            desk.settled.append(_row(parcel, "pending", str(error), due_us=now_us + HALTED_US))
         case Quota():
             pause_us = int((error.retry_after_s or 5.0) * 1e6)
             desk.settled.append(_row(parcel, "pending", str(error), due_us=now_us + pause_us))

@@ -123,6 +123,7 @@ CREATE TABLE inbox (
     fault text
 );
 CREATE INDEX inbox_key ON inbox (source, vendor_id);
+CREATE INDEX inbox_order ON inbox (backfill, seq) WHERE kind <> 'hint';
 CREATE INDEX inbox_kind ON inbox (source, kind, seq);
 
 -- Records that wait for a parent nobody has seen yet.
@@ -299,7 +300,7 @@ SELECT s.id AS source, g.id AS golden_id, l.vendor_id,
         WHEN d.state = 'held' THEN 'held'
         WHEN d.state IN ('failing', 'dead') OR l.faults IS NOT NULL THEN 'failing'
         WHEN d.state IN ('pending', 'inflight') THEN 'pending'
-        WHEN l.excluded IS NOT NULL OR (l.golden_id IS NULL AND x.reason IS NOT NULL) OR l.gone THEN 'excluded'
+        WHEN l.excluded IS NOT NULL OR x.reason IS NOT NULL OR l.gone THEN 'excluded'
         WHEN l.golden_id IS NULL THEN 'pending'
         ELSE 'in sync'
     END AS state,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+from zgoda.twins.salesforce.consequences import OPPORTUNITY, ROLE, primary_role
 from zgoda.twins.salesforce.derive import person_name
 from zgoda.twins.salesforce.org import Org
 from zgoda.twins.salesforce.table import Row
@@ -31,10 +32,12 @@ def fill_org(org: Org, world: World) -> None:
     leads: list[Row] = []
     org.tables["Contact"].load(_contacts(org, world, accounts, contacts, leads))
     org.tables["Lead"].load(leads)
-    org.tables["Opportunity"].load(
+    opportunities = [
         _opportunity(org, deal, accounts[deal.company % len(accounts)], contacts.get(deal.person))
         for deal in world.deals()
-    )
+    ]
+    org.tables[OPPORTUNITY].load(opportunities)
+    org.tables[ROLE].load(primary_role(org, row, row["ContactId"]) for row in opportunities if "ContactId" in row)
 
 
 def _contacts(org: Org, world: World, accounts: list[str], contacts: dict[int, str], leads: list[Row]) -> Iterator[Row]:

@@ -1,4 +1,4 @@
-"""Versions, limits and record counts."""
+"""What there is below a version, limits and record counts."""
 
 from __future__ import annotations
 
@@ -8,16 +8,6 @@ from zgoda.twins.exchange import Call, Reply, json_reply
 from zgoda.twins.salesforce.api import Api
 
 _UNLIMITED = 1_000_000
-_OLDEST, _NEWEST = 46, 68
-_RELEASES = ("Winter", "Spring", "Summer")
-
-
-def versions(api: Api, call: Call) -> Reply:
-    """GET /services/data/ needs no session. Three releases a year, v68.0 being Winter '27."""
-    return json_reply(200, [
-        {"label": _release(number), "url": f"/services/data/v{number}.0", "version": f"{number}.0"}
-        for number in range(_OLDEST, _NEWEST + 1)
-    ])  # fmt: skip
 
 
 def resources(api: Api, call: Call) -> Reply:
@@ -53,8 +43,3 @@ def limit_info(api: Api) -> str:
     """The value of the Sforce-Limit-Info header."""
     around = api.org.around
     return f"api-usage={around.meter.used_today(around.time.now())}/{around.limits.daily_requests or _UNLIMITED}"
-
-
-def _release(number: int) -> str:
-    years, season = divmod(number - _NEWEST, 3)
-    return f"{_RELEASES[season]} '{27 + years}"

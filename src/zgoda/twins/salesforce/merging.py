@@ -56,6 +56,7 @@ def convert_lead(org: Org, writer: Writer, lead_id: str, fields: dict[str, Any])
         name = fields.get("opportunity_name") or f"{lead['Company']}-"
         opportunity = create(org, writer, OBJECTS["Opportunity"], {
             "Name": name, "AccountId": account_id, "StageName": "Prospecting", "CloseDate": org.now()[:10],
+            "ContactId": contact_id,
         })  # fmt: skip
         converted["ConvertedOpportunityId"] = opportunity["Id"]
     _hand_over(org, lead["Id"], contact_id)

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from zgoda.twins.salesforce.consequences import follow
 from zgoda.twins.salesforce.errors import CallError, not_found
 from zgoda.twins.salesforce.fields import ObjectSpec
 from zgoda.twins.salesforce.ids import full_id, make_id
@@ -76,6 +77,7 @@ class Org:
         self.id = make_id("00D", 1)
         self.integration_user = self._add_user("Integration", "User", "integration@twin.example")
         self.sales_user = self._add_user("Sandra", "Sales", "sandra@twin.example")
+        self._add_organization()
 
     def find_spec(self, name: str) -> ObjectSpec | None:
         """The object of this name (any case) as it looks now, None when there is none."""
@@ -128,6 +130,7 @@ class Org:
         before = table.put(row)
         if self._attempt is not None:
             self._attempt.before.append((table, row["Id"], before))
+        follow(self, object, before, row)
 
     def remove(self, object: str, id: str) -> None:
         table = self.tables[object]
@@ -195,6 +198,16 @@ class Org:
     async def _show_again(self, object: str, row: Row, seconds: float) -> None:
         await self.around.time.sleep(seconds)
         self.tables[object].put(row)
+
+    def _add_organization(self) -> None:
+        """The org as a record of its own, which tells a client where it is."""
+        now, user = self.now(), self.integration_user
+        self.tables["Organization"].put({
+            "Id": self.id, "Name": "Twin", "Country": "PL", "DefaultLocaleSidKey": "pl_PL", "LanguageLocaleKey": "pl",
+            "TimeZoneSidKey": "Europe/Warsaw", "OrganizationType": "Developer Edition", "InstanceName": "TWIN1",
+            "CreatedDate": now, "CreatedById": user, "LastModifiedDate": now, "LastModifiedById": user,
+            "SystemModstamp": now,
+        })  # fmt: skip
 
     def _add_user(self, given: str, family: str, username: str) -> str:
         id = self.new_id("005")

@@ -91,10 +91,10 @@ class OutboundMessages:
     def _notification(self, subscription: Subscription, row: Row) -> str:
         spec = self._org.spec(subscription.object)
         parts = [f"<sf:Id>{row['Id']}</sf:Id>"]
-        for name in subscription.fields:
-            field = spec.field(name)
-            value = None if field is None else getter(self._org, spec, field)(row)
-            if value is not None and field is not None:
+        fields = [field for name in subscription.fields if (field := spec.field(name)) is not None]
+        for field in fields:
+            value = getter(self._org, spec, field)(row) if field.name != "Id" else None
+            if value is not None:
                 text = str(value).lower() if isinstance(value, bool) else _xml_time(field.type, str(value))
                 parts.append(f"<sf:{field.name}>{escape(text)}</sf:{field.name}>")
         kind = f'xsi:type="sf:{spec.name}" xmlns:sf="urn:sobject.enterprise.soap.sforce.com"'

@@ -18,7 +18,8 @@ _BLOCKING = {("Account", "Case"), ("Contact", "Case")}
 
 
 def delete(org: Org, writer: Writer, spec: ObjectSpec, id: str) -> Row:
-    """Move a record, and the children that go with it, to the recycle bin. Raises RowError."""
+    """Move a record, and the children that go with it, to the recycle bin; some kinds never rest there. Raises
+    RowError."""
     if not spec.deletable:
         raise RowError("INSUFFICIENT_ACCESS_OR_READONLY", f"entity type {spec.name} does not support delete")
     row = existing(org, spec, id)
@@ -27,6 +28,8 @@ def delete(org: Org, writer: Writer, spec: ObjectSpec, id: str) -> Row:
         raise locked(row["Id"])
     _refuse_if_blocked(org, spec, row)
     bin_row(org, writer, spec.name, row, {})
+    if not spec.undeletable:
+        purge(org, row["Id"])
     return row
 
 
@@ -61,27 +64,14 @@ def undelete(org: Org, writer: Writer, id: str) -> Row:
     object = BY_PREFIX[row["Id"][:3]]
     if not OBJECTS[object].undeletable or "MasterRecordId" in row:
         raise RowError("UNDELETE_FAILED", "Entity cannot be undeleted")
-    now = writer.at or org.now()
-    back = {name: value for name, value in row.items() if name != "IsDeleted"}
-    back |= {"SystemModstamp": now, "LastModifiedDate": now, "LastModifiedById": writer.user}
-    org.put(object, back)
-    org.tables[object].deletions = [entry for entry in org.tables[object].deletions if entry[1] != row["Id"]]
-    went = org.binned.pop(row["Id"], Binned())
-    for child_id in went.children:
-        if (child := org.row(child_id)) is not None and child.get("IsDeleted"):
-            undelete(org, writer, child_id)
-    for child_object, child_id, field in went.cleared:
-        child = org.tables[child_object].rows.get(child_id)
-        if child is not None and field not in child:
-            org.put(child_object, {**child, field: row["Id"], "SystemModstamp": now})
-    org.changed(object, back)
-    return back
+    return _bring_back(org, writer, row)
 
 
 def hard_delete(org: Org, writer: Writer, spec: ObjectSpec, id: str) -> Row:
     """Delete without the recycle bin. Raises RowError."""
     row = delete(org, writer, spec, id)
-    purge(org, row["Id"])
+    if spec.undeletable:
+        purge(org, row["Id"])
     return row
 
 
@@ -104,6 +94,26 @@ def empty_old_bins(org: Org) -> None:
             if at >= oldest:
                 break
             purge(org, id)
+
+
+def _bring_back(org: Org, writer: Writer, row: Row) -> Row:
+    """A row from the bin and all that went with it, also what cannot be undeleted by itself."""
+    object = BY_PREFIX[row["Id"][:3]]
+    now = writer.at or org.now()
+    back = {name: value for name, value in row.items() if name != "IsDeleted"}
+    back |= {"SystemModstamp": now, "LastModifiedDate": now, "LastModifiedById": writer.user}
+    org.put(object, back)
+    org.tables[object].deletions = [entry for entry in org.tables[object].deletions if entry[1] != row["Id"]]
+    went = org.binned.pop(row["Id"], Binned())
+    for child_id in went.children:
+        if (child := org.row(child_id)) is not None and child.get("IsDeleted"):
+            _bring_back(org, writer, child)
+    for child_object, child_id, field in went.cleared:
+        child = org.tables[child_object].rows.get(child_id)
+        if child is not None and field not in child:
+            org.put(child_object, {**child, field: row["Id"], "SystemModstamp": now})
+    org.changed(object, back)
+    return back
 
 
 def _refuse_if_blocked(org: Org, spec: ObjectSpec, row: Row) -> None:

@@ -35,6 +35,7 @@ from zgoda.twins.salesforce.outbound import OutboundMessages, Subscription
 from zgoda.twins.salesforce.schema import OBJECTS
 from zgoda.twins.salesforce.table import Row
 from zgoda.twins.salesforce.values import instant
+from zgoda.twins.salesforce.versions import check_version, versions
 from zgoda.twins.vendor import EditRefused, PageShape, Refusal, Surroundings
 from zgoda.twins.world import World
 
@@ -138,7 +139,7 @@ class SalesforceVendor:
         if self.is_token_call(call):
             return self.sessions.answer(call)
         if call.path.rstrip("/") == "/services/data":
-            return limit_calls.versions(self.api, call)
+            return versions(self.api, call)
         caller = self.sessions.caller(call)
         if caller is None:
             return self.refusal("session_expired", call)
@@ -238,6 +239,7 @@ class SalesforceVendor:
             found = self._routes.find(call.method, call.path)
             if found is None:
                 raise not_found()
+            check_version(found.values["version"])
             values = {name: value for name, value in found.values.items() if name != "version"}
             return found.handler(self.api, call, **values)
         except CallError as error:

@@ -22,6 +22,10 @@ OBJECTS: dict[str, ObjectSpec] = {
         ObjectSpec("Campaign", "701", "Campaign", "Campaigns", fields_of(sales.CAMPAIGN)),
         ObjectSpec("CampaignMember", "00v", "Campaign Member", "Campaign Members", fields_of(sales.CAMPAIGN_MEMBER)),
         ObjectSpec("User", "005", "User", "Users", fields_of(people.USER), undeletable=False, deletable=False),
+        ObjectSpec(
+            "Organization", "00D", "Organization", "Organizations", fields_of(people.ORGANIZATION), undeletable=False,
+            deletable=False, createable=False,
+        ),
         ObjectSpec("Individual", "0PK", "Individual", "Individuals", fields_of(consent.INDIVIDUAL)),
         ObjectSpec(
             "ContactPointTypeConsent", "0ZX", "Contact Point Type Consent", "Contact Point Type Consents",

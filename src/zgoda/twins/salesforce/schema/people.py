@@ -142,6 +142,29 @@ LEAD = """
     Hub_Id__c string(36) cunxiq
 """
 
+ORGANIZATION = """
+    Id id(18) di
+    Name string(80) m
+    Division string(80) n
+    @address
+    Phone phone(40) n
+    PrimaryContact string(80) n
+    DefaultLocaleSidKey picklist(40) r = pl_PL|de_DE|en_GB|en_US
+    TimeZoneSidKey picklist(40) r = Europe/Warsaw|Europe/Berlin|Europe/London|America/New_York
+    LanguageLocaleKey picklist(40) r = pl|de|en_US
+    OrganizationType picklist(40) nr = Developer Edition|Enterprise Edition|Professional Edition|Unlimited Edition
+    NamespacePrefix string(15) n
+    InstanceName string(5) n
+    IsSandbox boolean -
+    IsReadOnly boolean -
+    TrialExpirationDate datetime n
+    CreatedDate datetime d
+    CreatedById reference(18) d > User as CreatedBy
+    LastModifiedDate datetime d
+    LastModifiedById reference(18) d > User as LastModifiedBy
+    SystemModstamp datetime d
+"""
+
 USER = """
     Id id(18) di
     Username string(80) cuiq
