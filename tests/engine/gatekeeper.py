@@ -88,7 +88,10 @@ class GatedToy(Toy):
 def _gated(stream: Stream) -> Stream:
     """The same stream; each page and each write asks at the server first."""
     read_all, read_changes, read_ids, write = stream.read_all, stream.read_changes, stream.read_ids, stream.write
-    assert read_all and read_changes and read_ids and write
+    assert read_all
+    assert read_changes
+    assert read_ids
+    assert write
 
     async def ask(session: Session, what: str) -> None:
         expect(await session.http.request("POST", f"/call/{what}", json={}))

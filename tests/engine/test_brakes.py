@@ -125,7 +125,14 @@ async def test_a_mass_change_is_held(pool: Pool, fault: str) -> None:
     clock = FakeClock()
     crm, ma = Toy("crm", clock), Toy("ma", clock)
     ids = [
-        crm.create("people", email=f"p{i}@example.org", first=f"P{i}", last=f"L{i}", title=f"t{i}", phone=f"+48 600 000 {i:03d}")
+        crm.create(
+            "people",
+            email=f"p{i}@example.org",
+            first=f"P{i}",
+            last=f"L{i}",
+            title=f"t{i}",
+            phone=f"+48 600 000 {i:03d}",
+        )
         for i in range(400)
     ]
     brakes = Brakes(change_floor=4, canary=50)
@@ -202,7 +209,9 @@ async def test_the_canary_stops_a_bad_mapping(pool: Pool) -> None:
     crm, ma = Toy("crm", clock), Toy("ma", clock)
     for i in range(300):
         crm.create("people", email=f"p{i}@example.org", first=f"P{i}", last="X")
-    ma.refuse = lambda write: Refusal(kind=RefusalKind.REJECTED, code="BAD") if int(write.values["first"][1:]) % 10 == 0 else None
+    ma.refuse = lambda write: (
+        Refusal(kind=RefusalKind.REJECTED, code="BAD") if int(write.values["first"][1:]) % 10 == 0 else None
+    )
     async with hub_of(pool, clock, {"crm": crm, "ma": ma}) as hub:
         await calm(hub, clock, 4)
         assert len(ma.attempts) == 50

@@ -70,7 +70,9 @@ async def test_an_undone_run_is_a_backfill_too(pool: Pool) -> None:
 def halt(hub: Hub, folder: Path, toy: GatedToy, clock: FakeClock) -> object:
     """The toy's connection again, with the switch file looked at as the composition root does."""
     connector = hub.connections[toy.name].connector
-    return open_connection(toy.name, connector, {"base_url": toy.url}, clock, halted=partial(is_stopped, folder, toy.name))
+    return open_connection(
+        toy.name, connector, {"base_url": toy.url}, clock, halted=partial(is_stopped, folder, toy.name)
+    )
 
 
 async def test_the_switch_file_stops_reads_and_writes_at_once(pool: Pool, tmp_path: Path) -> None:
@@ -100,7 +102,13 @@ async def test_the_switch_file_stops_reads_and_writes_at_once(pool: Pool, tmp_pa
             await calm(hub, clock, 5, step_s=3600)
             assert (len(ma.calls), ma.token_calls) == quiet
         async with halt(plain, tmp_path, ma, clock) as connection:  # type: ignore[attr-defined]
-            hub = Hub(db=plain.db, setup=plain.setup, clock=clock, chance=plain.chance, connections={**connections, "ma": connection})
+            hub = Hub(
+                db=plain.db,
+                setup=plain.setup,
+                clock=clock,
+                chance=plain.chance,
+                connections={**connections, "ma": connection},
+            )
             await calm(hub, clock, 2)
             assert (len(ma.calls), ma.token_calls) == quiet, "a restart does not lift it"
             switch_file(tmp_path, None, on=False)
@@ -206,7 +214,9 @@ async def test_nothing_is_sent_while_waiting_for_a_turn(tmp_path: Path) -> None:
         connector = ma.connector(("people", "person", ()))
         halted = partial(is_stopped, tmp_path, "ma")
         async with open_connection("ma", connector, {"base_url": ma.url}, clock, halted=halted) as connection:
-            calls = [asyncio.ensure_future(connection.session.http.request("POST", "/call/write", json={})) for _ in range(3)]
+            calls = [
+                asyncio.ensure_future(connection.session.http.request("POST", "/call/write", json={})) for _ in range(3)
+            ]
             for _ in range(20):
                 await asyncio.sleep(0.005)
             clock.advance(61)

@@ -65,7 +65,9 @@ class World:
         return merge(self.golden, self.links[source], seen, self.rules, lambda f: {name: other.base.get(f)})
 
     def state(self) -> tuple[Any, ...]:
-        return copy.deepcopy((self.golden.fields, self.golden.claims, [(k.base, k.agreed) for k in self.links.values()]))
+        return copy.deepcopy(
+            (self.golden.fields, self.golden.claims, [(k.base, k.agreed) for k in self.links.values()])
+        )
 
     def play(self, events: list[tuple[int, dict[str, Any], int]]) -> int:
         at_us = T0
@@ -120,7 +122,9 @@ def test_an_older_look_is_absorbed(
 
 @LAW
 @given(ROWS, PARTS, PARTS, st.integers(-300, 300))
-def test_edits_of_different_fields_commute(row: dict[str, Any], a: dict[str, Any], b: dict[str, Any], gap_s: int) -> None:
+def test_edits_of_different_fields_commute(
+    row: dict[str, Any], a: dict[str, Any], b: dict[str, Any], gap_s: int
+) -> None:
     """I-17, I-16: edits of different fields in two systems give the same golden record in either order of arrival, and
     both survive."""
     b = {name: value for name, value in b.items() if name not in a}
@@ -154,7 +158,12 @@ def test_edits_of_one_field_commute(row: dict[str, Any], name: str, data: st.Dat
         name = "job_title"
     fresh = VALUES[name].filter(lambda v: v is not None and v != row[name])
     a, b = data.draw(fresh), data.draw(fresh)
-    policy: Policy = {"recent": MostRecent(), "prefer": Prefer(system="crm"), "extreme": Extreme(largest=True), "union": Union()}[kind]
+    policy: Policy = {
+        "recent": MostRecent(),
+        "prefer": Prefer(system="crm"),
+        "extreme": Extreme(largest=True),
+        "union": Union(),
+    }[kind]
     ends = []
     for order in ((1, 2), (2, 1)):
         world = World(row, policy)
@@ -171,7 +180,9 @@ def test_edits_of_one_field_commute(row: dict[str, Any], name: str, data: st.Dat
 
 @LAW
 @given(ROWS, EVENTS, st.sampled_from([1, 2]), PARTS)
-def test_nothing_is_lost_without_a_word(row: dict[str, Any], events: list[Any], source: int, part: dict[str, Any]) -> None:
+def test_nothing_is_lost_without_a_word(
+    row: dict[str, Any], events: list[Any], source: int, part: dict[str, Any]
+) -> None:
     """I-16: every changed value of a look either stands afterwards or is in a dispute (unless it is a blank that the
     null policy does not carry, or only another spelling)."""
     world = World(row)
@@ -208,7 +219,9 @@ def test_the_three_laws(row: dict[str, Any], patch: dict[str, Any], edit: dict[s
         seen = Observation(values=dict(row), read_us=T0 + 29 * S_US)
         assert merge(world.golden, link, seen, world.rules, lambda f: {}).edits == []
         assert {name: link.base[name] for name in patch} == patch, "an old page undoes nothing"
-    theirs = {name: value for name, value in edit.items() if value is not None and name not in patch and value != row[name]}
+    theirs = {
+        name: value for name, value in edit.items() if value is not None and name not in patch and value != row[name]
+    }
     fresh = Observation(values={**written, **theirs}, read_us=T0 + 40 * S_US)
     merged = merge(world.golden, link, fresh, world.rules, lambda f: {})
     assert link.inflight is None, "law 3"

@@ -82,7 +82,12 @@ TABLE: list[tuple[Policy, Contest, Any, bool]] = [
     (Prefer(system="crm"), contest("h", "o", held_by="shop", peers={"shop": "h"}, offered_us=1), "o", False),
     (Prefer(system="crm", unless_blank=True), contest(None, "o", peers={"crm": None}), "o", False),
     (Prefer(system="crm", unless_blank=True), contest("h", None, held_by="ma", offered_by="crm"), "h", False),
-    (Prefer(system="crm", unless_blank=True), contest("h", None, held_by="ma", offered_by="crm", base="was"), None, False),
+    (
+        Prefer(system="crm", unless_blank=True),
+        contest("h", None, held_by="ma", offered_by="crm", base="was"),
+        None,
+        False,
+    ),
     # the later edit, if it is later by more than the clocks may differ
     (MostRecent(), contest("h", "o", offered_us=2 * MINUTE_US), "o", False),
     (MostRecent(), contest("h", "o", held_us=2 * MINUTE_US), "h", False),
@@ -95,7 +100,12 @@ TABLE: list[tuple[Policy, Contest, Any, bool]] = [
     (Ranked(systems=ORDER), contest("h", "o", peers={"crm": "h"}), "h", False),
     (Ranked(systems=ORDER), contest("h", "o", held_by="shop", peers={"shop": "h"}), "o", False),
     (Ranked(systems=ORDER), contest("h", "o", peers={"crm": None}, held_by="shop"), "o", False),
-    (Ranked(systems=ORDER), contest("h", None, offered_by="crm", held_by="ma", base=UNKNOWN, peers={"ma": "h"}), "h", False),
+    (
+        Ranked(systems=ORDER),
+        contest("h", None, offered_by="crm", held_by="ma", base=UNKNOWN, peers={"ma": "h"}),
+        "h",
+        False,
+    ),
     (FillBlanks(), contest(None, "o"), "o", False),
     (FillBlanks(), contest("h", "o", offered_us=10**12), "h", False),
     (Longest(), contest("hh", "o"), "hh", False),
@@ -134,7 +144,16 @@ def test_the_truth_table(policy: Policy, case: Contest, value: Any, open_: bool)
 
 
 @LAW
-@given(TEXT, TEXT, WHEN_US, WHEN_US, SYSTEM, SYSTEM, st.booleans(), st.sampled_from(["prefer", "recent", "ranked", "fill", "longest", "ask"]))
+@given(
+    TEXT,
+    TEXT,
+    WHEN_US,
+    WHEN_US,
+    SYSTEM,
+    SYSTEM,
+    st.booleans(),
+    st.sampled_from(["prefer", "recent", "ranked", "fill", "longest", "ask"]),
+)
 def test_a_policy_invents_nothing(
     held: Any, offered: Any, held_us: int, offered_us: int, held_by: str, offered_by: str, contested: bool, kind: str
 ) -> None:
@@ -147,7 +166,15 @@ def test_a_policy_invents_nothing(
         "longest": Longest(),
         "ask": Ask(),
     }[kind]
-    case = contest(held, offered, held_by=held_by, offered_by=offered_by, held_us=held_us, offered_us=offered_us, contested=contested)
+    case = contest(
+        held,
+        offered,
+        held_by=held_by,
+        offered_by=offered_by,
+        held_us=held_us,
+        offered_us=offered_us,
+        contested=contested,
+    )
     settled = stands(policy, case)
     assert settled.value in (held, offered)
     assert not settled.open or settled.value == held

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.engine.toy import Toy
 from tests.engine.world import ACTIVITIES, LISTS, calm, hub_of, only, ops, rows, tell
 from zgoda.db.database import Pool

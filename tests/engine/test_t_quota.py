@@ -129,7 +129,13 @@ async def test_an_edit_overtakes_what_was_read_before_it(pool: Pool) -> None:
         source = hub.setup.find("crm", "people")
         assert source is not None
         bulk = [
-            {"id": f"bulk-{i}", "email": f"p{i}@example.org", "first": f"P{i}", "last": "X", "modified": "2026-01-01T00:00:00Z"}
+            {
+                "id": f"bulk-{i}",
+                "email": f"p{i}@example.org",
+                "first": f"P{i}",
+                "last": "X",
+                "modified": "2026-01-01T00:00:00Z",
+            }
             for i in range(2500)
         ]
         now_us = to_us(clock.now())
@@ -138,7 +144,9 @@ async def test_an_edit_overtakes_what_was_read_before_it(pool: Pool) -> None:
         row = dict(crm.rows["people"][vip])
         await take_page(hub.db, clock, source, Page(rows=[row]), Reading(feed="ids", read_us=now_us, backfill=False))
         await reconcile(hub.db, hub.setup, clock, "person")
-        assert await rows(pool, "SELECT patch->>'job_title' FROM delivery WHERE op = 'update' AND state = 'pending'") == [("urgent",)]
+        assert await rows(
+            pool, "SELECT patch->>'job_title' FROM delivery WHERE op = 'update' AND state = 'pending'"
+        ) == [("urgent",)]
 
 
 @pytest.mark.parametrize("says_expires_in", [True, False])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from tests.engine.toy import Toy
 from tests.engine.world import PERSON, calm, hub_of, only, ops, states
 from zgoda.db.database import Pool, batch

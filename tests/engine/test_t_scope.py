@@ -64,7 +64,15 @@ async def test_a_resync_of_what_agrees_sends_nothing(pool: Pool) -> None:
         assert (len(crm.attempts), len(ma.attempts)) == (0, 40)
 
 
-@pytest.mark.parametrize("on_leave", ["keep", pytest.param("hold", marks=pytest.mark.xfail(strict=True, reason="defect: on_leave is not looked at by the engine"))])
+@pytest.mark.parametrize(
+    "on_leave",
+    [
+        "keep",
+        pytest.param(
+            "hold", marks=pytest.mark.xfail(strict=True, reason="defect: on_leave is not looked at by the engine")
+        ),
+    ],
+)
 async def test_leaving_the_filter_deletes_nothing(pool: Pool, on_leave: str) -> None:
     """T-71: a record that no longer passes the filter is kept as it is or held for a person, by policy; it is deleted
     nowhere, its state says why, and coming back into the filter it is simply synced on."""
@@ -117,7 +125,9 @@ async def test_a_rule_is_previewed_with_counts(pool: Pool) -> None:
         assert ma.attempts == []
 
 
-@pytest.mark.xfail(strict=True, reason="defect: a filter's words are compared letter by letter, and there is no way to fold them")
+@pytest.mark.xfail(
+    strict=True, reason="defect: a filter's words are compared letter by letter, and there is no way to fold them"
+)
 async def test_a_rule_does_not_mind_the_case() -> None:
     """T-71: "Left" and "LEFT" are what somebody who writes "left" means; or at least the rule can say so itself."""
     written = (NOT_LEFT, Filter('job_title.lowerAscii() != "left"', ENTITIES["person"]))
@@ -134,7 +144,9 @@ async def test_two_instances_of_one_vendor_never_mix(pool: Pool) -> None:
     b = south.create("people", email="south@example.org", first="Sami", last="South")
     assert a == b
     may: Any = {"may": frozenset({"update", "delete"})}
-    async with hub_of(pool, clock, {"north": north, "south": south, "ma": ma}, per={"north": may, "south": may}, on_delete="propagate") as hub:
+    async with hub_of(
+        pool, clock, {"north": north, "south": south, "ma": ma}, per={"north": may, "south": may}, on_delete="propagate"
+    ) as hub:
         await calm(hub, clock, 3)
         assert len(ma.rows["people"]) == 2
         assert (len(north.rows["people"]), len(south.rows["people"])) == (1, 1)
@@ -147,7 +159,10 @@ async def test_two_instances_of_one_vendor_never_mix(pool: Pool) -> None:
         await calm(hub, clock, 3)
         assert [row["email"] for row in ma.rows["people"].values()] == ["south@example.org"]
         assert len(south.rows["people"]) == 1
-        assert await rows(pool, "SELECT count(DISTINCT (source, vendor_id)), count(DISTINCT vendor_id) FROM link WHERE source <> (SELECT id FROM source WHERE connection = 'ma')") == [(2, 1)]
+        assert await rows(
+            pool,
+            "SELECT count(DISTINCT (source, vendor_id)), count(DISTINCT vendor_id) FROM link WHERE source <> (SELECT id FROM source WHERE connection = 'ma')",
+        ) == [(2, 1)]
 
 
 @dataclass

@@ -137,9 +137,7 @@ async def hub_of(
     )
     async with AsyncExitStack() as stack:
         connections = {
-            name: await stack.enter_async_context(
-                open_connection(name, connector, {"base_url": toys[name].url}, clock)
-            )
+            name: await stack.enter_async_context(open_connection(name, connector, {"base_url": toys[name].url}, clock))
             for name, connector in connectors.items()
         }
         yield Hub(db=pool, setup=setup, clock=clock, chance=SeededChance(seed), connections=connections)

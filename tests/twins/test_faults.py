@@ -352,3 +352,13 @@ async def test_a_webhook_may_come_before_its_record_can_be_read(stage: Stage, cl
     clock.advance(30)
     await asyncio.sleep(0)
     assert (await stage.api("GET", url)).status == 200
+
+
+async def test_a_choice_that_is_gone_is_refused(stage: Stage) -> None:
+    """F-29: schema and refusal agree."""
+    field, object = ("Language__c", "Contact") if stage.sf else ("LANGUAGE", "members")
+    stage.twin.arm("picklist_value_removed", object=object, field=field, value="Polish")
+    assert (await stage.write("a", **{field: "English"})).status in (200, 201)
+    assert (await stage.write("b", **{field: "Polish"})).status == 400
+    stage.twin.clear_faults()
+    assert (await stage.write("c", **{field: "Polish"})).status in (200, 201)

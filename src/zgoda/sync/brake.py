@@ -23,6 +23,9 @@ from zgoda.sync.setup import Brakes, Setup
 
 MANY_VALUES = 200
 
+FEW = 2
+"""So many failures prove nothing, however few records were tried."""
+
 
 class Counts(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What one source changed within a window. `values` counts how many records got one and the same value."""
@@ -79,7 +82,7 @@ def allowance(stage: str, done: int, failed: int, waiting: int, brakes: Brakes) 
         return (0, stage, "stopped") if stage == "stopped" else (1_000_000, "all", "")
     if done + failed < size:
         return size - done - failed, stage, ""
-    if failed > max(1, brakes.canary_errors * (done + failed)):
+    if failed > max(FEW, brakes.canary_errors * (done + failed)):
         return 0, "stopped", f"{failed} of the first {done + failed} records failed"
     return (1_000_000, "all", "") if stage == "second" else allowance("second", done, failed, waiting, brakes)
 

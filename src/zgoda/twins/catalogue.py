@@ -6,9 +6,9 @@ from typing import Literal
 
 import msgspec
 
-Stage = Literal["instead", "call", "after", "record", "schema", "hook"]
-"""When a fault acts: instead of the work; on the request; on the answer after the work; on one record being
-written; on what the vendor says its fields are; on a webhook on its way out."""
+Stage = Literal["instead", "call", "feed", "after", "record", "schema", "hook"]
+"""When a fault acts: instead of the work; on the request; on a feed of changed or deleted ids; on the answer after the
+work; on one record being written; on what the vendor says its fields are; on a webhook on its way out."""
 
 
 class FaultKind(msgspec.Struct, frozen=True):
@@ -31,6 +31,10 @@ _KINDS = (
     FaultKind("too_many_garbage", "instead", "429 with a Retry-After that is no number and no date", ("value",)),
     FaultKind("too_many_html", "instead", "429 with an HTML page"),
     FaultKind("quota_gone", "instead", "the vendor's own answer when the daily quota or the connections are used up"),
+    FaultKind("too_many_ids", "feed", "updated and deleted refuse with EXCEEDED_ID_LIMIT", (), _SALESFORCE),
+    FaultKind(
+        "feed_gap", "feed", "deleted knows nothing from before some hours ago, and says so", ("hours",), _SALESFORCE
+    ),
     # servers that fail
     FaultKind("status_500", "instead", "500 in the vendor's own error form"),
     FaultKind("status_502", "instead", "502 with a proxy's HTML page"),
@@ -95,6 +99,7 @@ _KINDS = (
     FaultKind("field_renamed", "schema", "the field has another name", ("field", "to")),
     FaultKind("field_retyped", "schema", "the schema gives the field another type", ("field", "type")),
     FaultKind("picklist_value_added", "schema", "the picklist has one more value", ("field", "value")),
+    FaultKind("picklist_value_removed", "schema", "the picklist lacks one of its values", ("field", "value")),
     # webhooks
     FaultKind("hook_lost", "hook", "the webhook is never sent"),
     FaultKind("hook_duplicate", "hook", "the webhook is sent several times", ("copies",)),

@@ -35,6 +35,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     uri_bytes: int | None = None
     open_cursors: int | None = None
     bulk_bytes: int | None = None
+    feed_ids: int | None = None
 
 
 class Meter:

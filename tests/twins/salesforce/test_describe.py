@@ -60,7 +60,7 @@ async def test_the_global_describe_lists_every_object(sf_api: Client) -> None:
     names = {item["name"] for item in answer.json["sobjects"]}
     assert names == {
         "Account", "Contact", "Lead", "Opportunity", "OpportunityContactRole", "Task", "Event", "Case", "Campaign",
-        "CampaignMember", "User", "Individual", "ContactPointTypeConsent", "EmailMessage",
+        "CampaignMember", "User", "Individual", "ContactPointTypeConsent", "EmailMessage", "Organization",
     }  # fmt: skip
     assert set(EVIDENCE["global"]["object_keys"]) <= set(answer.json["sobjects"][0])
     again = await sf_api("GET", "/sobjects", headers={"If-Modified-Since": answer.headers["Last-Modified"]})

@@ -176,3 +176,12 @@ async def test_a_dead_address_does_no_harm(sf: SalesforceTwin) -> None:
     _add(sf, "x")
     await sf.hooks_settled()
     assert [d.status for d in sf.around.hooks.deliveries] == [0]
+
+
+async def test_the_id_comes_once_also_when_it_is_chosen(sf: SalesforceTwin, receiver: Receiver) -> None:
+    sf.edit("outbound_message", object="Account", url=receiver.url, fields=["Id", "Name", "Nonsense", "id"])
+    id = sf.edit("create", object="Account", values={"Name": "Acme"})["id"]
+    await sf.hooks_settled()
+    record = receiver.bodies[0].find(".//out:sObject", NS)
+    assert record is not None
+    assert [(child.tag.split("}")[1], child.text) for child in record] == [("Id", id), ("Name", "Acme")]

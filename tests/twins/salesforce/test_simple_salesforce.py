@@ -122,7 +122,7 @@ async def test_describes_limits_and_changes(twin: SalesforceTwin, certificate: P
     def work(client: Salesforce) -> None:
         described = client.describe()
         assert described is not None
-        assert len(described["sobjects"]) == 14
+        assert len(described["sobjects"]) == 15
         assert client.Contact.describe()["keyPrefix"] == "003"
         assert client.Contact.metadata()["objectDescribe"]["name"] == "Contact"
         assert client.limits()["DailyApiRequests"]["Max"] == 5000

@@ -16,6 +16,7 @@ import psycopg
 
 BATCH = 1000
 CHUNK = 100
+TOO_MANY = 429
 
 SCHEMA = """
     CREATE TABLE base (source smallint, vendor_id text, record bigint, body jsonb, PRIMARY KEY (source, vendor_id));
@@ -87,9 +88,11 @@ async def _batches(
 
 
 async def write(client: aiohttp.ClientSession, url: str, chunk: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Create a chunk. Returns record numbers with the ids they got."""
+    """Create a chunk. Returns record numbers with the ids they got; nothing if the vendor said 429."""
     writes = [{"key": str(record["record"]), "op": "create", "values": record["body"]} for record in chunk]
     async with client.post(f"{url}/people", data=msgspec.json.encode({"writes": writes})) as answer:
+        if answer.status == TOO_MANY:
+            return []
         answer.raise_for_status()
         results = msgspec.json.decode(await answer.read())["results"]
     return [{"key": int(result["key"]), "id": result["id"]} for result in results]

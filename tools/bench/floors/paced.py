@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import psycopg
-from tools.bench.floors.copy import SCHEMA, SETTLE, TAKE, take_rows, to_json, write
+from tools.bench.floors.copy import SCHEMA, SETTLE, TAKE, TOO_MANY, take_rows, to_json, write
 
 GUARD_S = 0.02
 """Calls do not take the same time on their way; a window counted on arrival may be this much shorter."""
@@ -85,7 +85,8 @@ async def _read(
     while taken < total:
         await pace.turn()
         async with client.get(f"{url}/people?after={taken}&limit=100") as answer:
-            answer.raise_for_status()
+            if answer.status == TOO_MANY:
+                continue
             found = msgspec.json.decode(await answer.read())
         total = found["total"] if taken == 0 else total
         records = take_rows(found["rows"][: total - taken], 1_000_000_000 * number + taken)
@@ -109,6 +110,7 @@ async def _write(
 ) -> None:
     while (records := await pages.get()) is not None:
         await pace.turn()
-        results = await write(client, url, records)
+        while not (results := await write(client, url, records)):
+            await pace.turn()
         async with order:
             await connection.execute(SETTLE, {"batch": to_json(results), "target": 1 - number})

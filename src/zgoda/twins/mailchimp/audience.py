@@ -226,6 +226,11 @@ def _drifted(field: MergeField, fault: Fault) -> MergeField | None:
             return msgspec.structs.replace(field, tag=str(fault.option("to", f"{field.tag[:8]}_2")))
         case "field_retyped":
             return msgspec.structs.replace(field, type=str(fault.option("type", "text")))
+        case "picklist_value_removed":
+            choices = list(field.options.get("choices", []))
+            gone = str(fault.option("value", choices[0] if choices else ""))
+            left = [choice for choice in choices if choice != gone]
+            return msgspec.structs.replace(field, options={**field.options, "choices": left})
         case _:
             choices = [*field.options.get("choices", []), str(fault.option("value", "New value"))]
             return msgspec.structs.replace(field, options={**field.options, "choices": choices})

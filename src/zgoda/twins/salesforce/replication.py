@@ -12,7 +12,6 @@ from zgoda.twins.salesforce.values import stamp
 
 _LONGEST_UPDATED = timedelta(days=30)
 _LONGEST_DELETED = timedelta(days=15)
-_MOST_IDS = 600_000
 
 
 def updated(api: Api, call: Call, object: str) -> Reply:
@@ -21,21 +20,27 @@ def updated(api: Api, call: Call, object: str) -> Reply:
     start, end = _window(api, call, _LONGEST_UPDATED)
     table = api.org.tables[spec.name]
     ids = [id for _, id in table.live.irange((stamp(start), ""), (stamp(end), ""))]
-    _refuse_too_many(ids)
+    _refuse_too_many(api, call, spec.name, len(ids))
     return json_reply(200, {"ids": ids, "latestDateCovered": stamp(_covered(api, end))})
 
 
 def deleted(api: Api, call: Call, object: str) -> Reply:
-    """Ids deleted in the window, also those already gone from the recycle bin; merged ones too."""
+    """Ids deleted in the window, also those already gone from the recycle bin; merged ones too.
+
+    The vendor may purge its log of deletions early; whoever asks from before `earliestDateAvailable` has missed some.
+    """
     spec = api.org.spec(object)
     start, end = _window(api, call, _LONGEST_DELETED)
     empty_old_bins(api.org)
-    low, high = stamp(start), stamp(end)
+    gap = api.org.around.faults.strike("feed", call, spec.name, ("feed_gap",))
+    reach = _LONGEST_DELETED if gap is None else timedelta(hours=float(gap.option("hours", 2)))
+    earliest = api.org.moment() - reach
+    low, high = stamp(max(start, earliest)), stamp(end)
     found = [(at, id) for at, id in api.org.tables[spec.name].deletions if low <= at < high]
-    _refuse_too_many(found)
+    _refuse_too_many(api, call, spec.name, len(found))
     return json_reply(200, {
         "deletedRecords": [{"id": id, "deletedDate": at} for at, id in found],
-        "earliestDateAvailable": stamp(api.org.moment() - _LONGEST_DELETED),
+        "earliestDateAvailable": stamp(earliest),
         "latestDateCovered": stamp(_covered(api, end)),
     })  # fmt: skip
 
@@ -70,6 +75,9 @@ def _covered(api: Api, end: datetime) -> datetime:
     return min(end, api.org.moment().replace(second=0, microsecond=0))
 
 
-def _refuse_too_many(found: list[str] | list[tuple[str, str]]) -> None:
-    if len(found) > _MOST_IDS:
-        raise CallError(400, "EXCEEDED_ID_LIMIT", f"more than {_MOST_IDS} ids in the window")
+def _refuse_too_many(api: Api, call: Call, object: str, found: int) -> None:
+    """A window with too many ids has to be asked for in smaller ones."""
+    around = api.org.around
+    most = around.limits.feed_ids
+    if around.faults.strike("feed", call, object, ("too_many_ids",)) is not None or (most is not None and found > most):
+        raise CallError(400, "EXCEEDED_ID_LIMIT", "too many ids in the window: choose start and end closer together")

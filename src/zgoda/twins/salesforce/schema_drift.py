@@ -1,4 +1,4 @@
-"""The schema as armed schema faults make it look: fields gone, renamed, of another type, picklists grown."""
+"""The schema as armed schema faults make it look: fields gone, renamed, of another type, picklists grown or shrunk."""
 
 from __future__ import annotations
 
@@ -42,9 +42,16 @@ def _grown(fields: Fields, name: str, fault: Fault) -> Fields:
     return {**fields, name: replace(field, picklist=(*field.picklist, str(fault.option("value", "New value"))))}
 
 
+def _shrunk(fields: Fields, name: str, fault: Fault) -> Fields:
+    field = fields[name]
+    gone = str(fault.option("value", field.picklist[0] if field.picklist else ""))
+    return {**fields, name: replace(field, picklist=tuple(value for value in field.picklist if value != gone))}
+
+
 _DRIFTS: dict[str, Callable[[Fields, str, Fault], Fields]] = {
     "field_removed": _removed,
     "field_renamed": _renamed,
     "field_retyped": _retyped,
     "picklist_value_added": _grown,
+    "picklist_value_removed": _shrunk,
 }

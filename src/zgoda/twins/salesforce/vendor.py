@@ -29,11 +29,12 @@ from zgoda.twins.salesforce.api import Api
 from zgoda.twins.salesforce.edits import Edits
 from zgoda.twins.salesforce.errors import CallError, error_reply, not_found
 from zgoda.twins.salesforce.fill import fill_org
+from zgoda.twins.salesforce.ids import full_id
 from zgoda.twins.salesforce.oauth import REVOKE_PATH, TOKEN_PATH, Credentials, Sessions
 from zgoda.twins.salesforce.org import Org
 from zgoda.twins.salesforce.outbound import OutboundMessages, Subscription
 from zgoda.twins.salesforce.schema import OBJECTS
-from zgoda.twins.salesforce.table import Row
+from zgoda.twins.salesforce.table import Row, Table
 from zgoda.twins.salesforce.values import instant
 from zgoda.twins.salesforce.versions import check_version, versions
 from zgoda.twins.vendor import EditRefused, PageShape, Refusal, Surroundings
@@ -132,6 +133,7 @@ class SalesforceVendor:
         real = Limits(
             daily_requests=100_000, long_requests=25, page_size=2000, batch_size=200, read_batch_size=2000,
             nested_requests=25, query_offset=2000, uri_bytes=16_384, open_cursors=10, bulk_bytes=150 * 1024 * 1024,
+            feed_ids=600_000,
         )  # fmt: skip
         return {"real": real, "off": Limits()}
 
@@ -188,12 +190,15 @@ class SalesforceVendor:
         return self.org.counts()
 
     def records(self, object: str, after: str, limit: int, where: Mapping[str, str]) -> list[Row]:
-        """Rows as stored, deleted ones too; `where` compares as text without regard to case."""
+        """Rows as stored, deleted ones too; `where` compares as text without regard to case.
+
+        An id, a key field or a reference in `where` leads straight to the rows; other fields look at all above `after`.
+        """
         spec = self.org.find_spec(object)
         if spec is None:
             raise EditRefused("INVALID_TYPE", f"there is no object {object!r}; there are {', '.join(OBJECTS)}")
         table = self.org.tables[spec.name]
-        rows = (table.rows[id] for id in table.ids.irange(minimum=after, inclusive=(False, True)))
+        rows = (table.rows[id] for id in _looked_through(table, after, where))
         return list(islice((row for row in rows if _matches(row, where)), limit))
 
     def edit(self, op: str, fields: dict[str, Any]) -> dict[str, Any]:
@@ -250,6 +255,21 @@ class SalesforceVendor:
     def _known_name(self, name: str) -> str:
         spec = self.org.find_spec(name)
         return spec.name if spec else ""
+
+
+def _looked_through(table: Table, after: str, where: Mapping[str, str]) -> Iterable[str]:
+    """Ids that may be meant, in order."""
+    for name, value in where.items():
+        found: Iterable[str] | None = None
+        if name == "Id":
+            found = [id] if (id := full_id(value)) in table.rows else []
+        elif value and table.keyed(name):
+            found = table.with_key(name, value)
+        elif value and table.points(name):
+            found = table.pointing(name, full_id(value) or value)
+        if found is not None:
+            return sorted(id for id in found if id > after)
+    return table.ids.irange(minimum=after, inclusive=(False, True))
 
 
 def _matches(row: Row, where: Mapping[str, str]) -> bool:

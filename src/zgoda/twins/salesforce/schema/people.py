@@ -146,7 +146,11 @@ ORGANIZATION = """
     Id id(18) di
     Name string(80) m
     Division string(80) n
-    @address
+    Street textarea(255) n
+    City string(40) n
+    State string(80) n
+    PostalCode string(20) n
+    Country string(80) n
     Phone phone(40) n
     PrimaryContact string(80) n
     DefaultLocaleSidKey picklist(40) r = pl_PL|de_DE|en_GB|en_US
