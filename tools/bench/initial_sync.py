@@ -42,7 +42,7 @@ async def _figure(server: Server, scale: Scale, *, two_way: bool) -> Figure:
         id="P1 two-way" if two_way else "P1",
         what=(
             f"span of a first sync of {people:,} records{' a side' if two_way else ''} over the least the limits allow "
-            f"({least_s:.1f} s); 429s in the worst round: {refused}, the floor's: {max(span.refused for span in floors)}"
+            f"({least_s:.1f} s); 429s in the worst round: {refused}, the floor's {max(span.refused for span in floors)}"
         ),
         floor=f"{floor_s:.2f} s ({floor_s / least_s:.3f} x)",
         ours=f"{ours_s:.2f} s",
