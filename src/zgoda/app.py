@@ -24,6 +24,7 @@ from zgoda.settings.compilation import compile_setup
 from zgoda.settings.load import load_project
 from zgoda.settings.opening import connection_settings, read_secret_file, store_url
 from zgoda.settings.project import Project
+from zgoda.sync.budget import remember_spent, spent_today
 from zgoda.sync.cycle import Cycle, Hub, Tell, run_cycle
 from zgoda.sync.desk import SQL
 from zgoda.sync.setup import Setup
@@ -80,8 +81,7 @@ async def _compile(project: Project, pool: Pool, clock: Clock) -> Setup:
 async def open_hub(store: Store, only: Iterable[str] | None = None) -> AsyncGenerator[Hub]:
     """Open the connections (all, or only some) and give the engine its ports."""
     names = list(only) if only is not None else list(store.project.connections)
-    async with store.pool.transaction() as tx:
-        used = dict(await tx.rows(SQL["load_budgets"], {"today": store.clock.now().date()}))
+    used = await spent_today(store.pool, store.clock)
     async with AsyncExitStack() as stack:
         connections = {
             name: await stack.enter_async_context(connect(store.project, name, store.clock, used.get(name, 0)))
@@ -90,14 +90,7 @@ async def open_hub(store: Store, only: Iterable[str] | None = None) -> AsyncGene
         try:
             yield Hub(db=store.pool, setup=store.setup, clock=store.clock, chance=store.chance, connections=connections)
         finally:
-            await _save_budgets(store, connections)
-
-
-async def _save_budgets(store: Store, connections: Mapping[str, Connection]) -> None:
-    """The next process goes on with the same day's budget."""
-    lines = [{"c": name, "n": connection.pacer.used_today} for name, connection in connections.items()]
-    async with store.pool.transaction() as tx:
-        await tx.run(SQL["save_budgets"], {"batch": batch(lines), "today": store.clock.now().date()})
+            await remember_spent(store.pool, store.clock, connections)
 
 
 @asynccontextmanager

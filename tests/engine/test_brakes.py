@@ -59,12 +59,9 @@ def test_the_rule_for_changes(known: int, data: st.DataObject) -> None:
     assert trips(counts(most + 1), known, BRAKES) != ""
 
 
-SMALL = pytest.mark.xfail(strict=True, reason="defect: up to ten deletions nobody looks at the share of what is known")
-
-
 @pytest.mark.parametrize(
     ("known", "gone", "pass_"),
-    [(200, 20, True), (200, 21, False), (30, 6, True), pytest.param(30, 8, False, marks=SMALL)],
+    [(200, 20, True), (200, 21, False), (30, 6, True), (30, 8, False)],
 )
 async def test_mass_deletes_are_held_as_a_whole(pool: Pool, known: int, gone: int, pass_: bool) -> None:
     """I-23: deletions up to the limit go; one more and every one of them waits for a person; the records are all still
@@ -96,7 +93,6 @@ async def test_deletes_a_few_at_a_time_add_up(pool: Pool) -> None:
         assert await held(pool, hub) == 10
 
 
-@pytest.mark.xfail(strict=True, reason="defect: the window starts anew after an hour instead of sliding")
 async def test_no_hour_has_more_deletes_than_the_limit(pool: Pool) -> None:
     """I-23: one deletion, then 19 after 59 minutes and 20 more two minutes later: within those three minutes 39 went,
     though no hour may see more than 20."""
@@ -193,7 +189,7 @@ def test_the_rule_of_the_canary(done: int, failed: int, waiting: int, stage: str
     allowed, after, why = allowance(stage, done, failed, waiting, BRAKES)
     if done + failed < size:
         assert (allowed, after) == (size - done - failed, stage)
-    elif failed > max(1, 0.02 * (done + failed)):
+    elif failed > max(2, 0.02 * (done + failed)):
         assert (allowed, after) == (0, "stopped")
         assert why
     else:

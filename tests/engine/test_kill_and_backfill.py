@@ -49,7 +49,6 @@ async def test_what_follows_from_a_backfill_is_marked_as_such(pool: Pool) -> Non
         assert await lanes(pool) == {Lane.LIVE, Lane.BACKFILL}
 
 
-@pytest.mark.xfail(strict=True, reason="defect: a row without news in the same batch makes a backfill look live")
 async def test_an_undone_run_is_a_backfill_too(pool: Pool) -> None:
     """I-25: putting back what a run changed starts nothing either."""
     clock = FakeClock()
@@ -117,7 +116,6 @@ async def test_the_switch_file_stops_reads_and_writes_at_once(pool: Pool, tmp_pa
             assert ops(ma).count("create") == 400
 
 
-@pytest.mark.xfail(strict=True, reason="defect: every look at the switch file is a failed try")
 async def test_the_switch_costs_no_tries(pool: Pool, tmp_path: Path) -> None:
     """I-27: a day with the switch file on: not one delivery dies of it; afterwards everything goes by itself."""
     clock = FakeClock()
@@ -169,14 +167,15 @@ async def test_the_switch_in_the_store_stops_writes(pool: Pool, scope: str) -> N
         await calm(hub, clock, 2)
         assert len(ma.attempts) == 1
         assert len(shop.find("people", title="waits")) == (scope == "kill:ma")
-        assert [state for state, _ in (await states(pool, hub, "ma")).values()] == ["pending"]
+        # what is not read yet cannot wait: with everything stopped the edit is still unknown
+        known = ["pending"] if scope == "kill:ma" else ["in sync"]
+        assert [state for state, _ in (await states(pool, hub, "ma")).values()] == known
         await set_switch(hub.db, clock, scope, False, "tester")
         await calm(hub, clock, 2)
         assert ma.find("people", title="waits", opted_out=True)
         assert shop.find("people", title="waits", opted_out=True)
 
 
-@pytest.mark.xfail(strict=True, reason="defect: the switch in the store does not stop reads")
 async def test_the_switch_in_the_store_stops_reads_too(pool: Pool) -> None:
     """I-27: "no outbound request" means reads as well."""
     clock = FakeClock()
@@ -190,7 +189,6 @@ async def test_the_switch_in_the_store_stops_reads_too(pool: Pool) -> None:
         assert len(ma.calls) == before
 
 
-@pytest.mark.xfail(strict=True, reason="defect: there is no switch for a direction")
 async def test_one_direction_alone(pool: Pool) -> None:
     """I-27: scope "direction": nothing more is taken from the marketing system, while it still gets what the CRM says."""
     clock = FakeClock()

@@ -246,7 +246,6 @@ def test_a_crash_after_the_call_changes_nothing(row: dict[str, Any], patch: dict
         assert world.golden.fields == before
 
 
-@pytest.mark.xfail(strict=True, reason="defect: of two writes under way only the last is remembered")
 def test_two_writes_under_way_are_both_ours() -> None:
     """I-17: the answer to a first write was lost and a second one is on its way: a page that shows the first write shows
     ours, not an edit of theirs."""

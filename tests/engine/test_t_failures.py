@@ -79,7 +79,6 @@ async def test_a_run_is_as_good_as_its_rows(pool: Pool) -> None:
         assert (await synced(hub)).result == "ok"
 
 
-@pytest.mark.xfail(strict=True, reason="defect: a run with failing rows of an earlier run reports ok")
 async def test_a_later_run_is_not_green_while_rows_are_failing(pool: Pool) -> None:
     """T-62: the next run, which did nothing new, does not say "ok" while 5 records are still failing."""
     clock = FakeClock()
@@ -152,9 +151,6 @@ async def test_one_bad_row_of_two_hundred(pool: Pool) -> None:
         assert Counter(s for s, _ in (await states(pool, hub, "ma")).values()) == {"in sync": 199, "failing": 1}
 
 
-@pytest.mark.xfail(
-    strict=True, reason="defect: a whole call that fails is never split, so one poison row takes its neighbours along"
-)
 async def test_a_poison_row_that_fails_the_whole_call(pool: Pool) -> None:
     """T-64: a row on which the system's server trips (500 for the whole call of 20): its 19 neighbours land all the
     same within a few rounds, and only the poison row is left over."""
@@ -258,9 +254,6 @@ async def test_a_permission_lost_for_the_whole_account_stops_and_keeps(pool: Poo
 
 
 @pytest.mark.parametrize("kind", [Attention.RIGHTS, Attention.SCHEMA])
-@pytest.mark.xfail(
-    strict=True, reason="defect: a stream that may not be written is tried again in every round, for ever"
-)
 async def test_a_permission_lost_for_one_stream_is_not_tried_for_ever(pool: Pool, kind: Attention) -> None:
     """T-65: one object may not be written any more: it is tried a few times at most, not in every round of the day."""
     clock = FakeClock()
@@ -339,7 +332,6 @@ async def test_failing_rows_of_one_stream_leave_the_others_alone(pool: Pool) -> 
         assert (ops(ma), ops(ma, "lists")) == (["create"], [])
 
 
-@pytest.mark.xfail(strict=True, reason="defect: reconcile locks replan before golden, settle golden before replan")
 async def test_reconcile_and_settle_take_their_locks_in_one_order(pool: Pool) -> None:
     """T-62, I-01: a receipt is settled (golden record locked, then noted to be thought over again) while reconciling
     thinks over the very same record: one waits for the other, none of them dies of a deadlock."""

@@ -56,7 +56,6 @@ async def test_the_day_has_lanes_and_ends_before_the_quota(pool: Pool) -> None:
         assert len(ma.rows["people"]) == 300
 
 
-@pytest.mark.xfail(strict=True, reason="defect: what was spent today is not remembered across starts")
 async def test_a_restart_does_not_forget_what_was_spent(pool: Pool) -> None:
     """T-66: the hub is started five times in a day: together it makes no more calls than the day's budget."""
     clock = FakeClock()
@@ -118,7 +117,6 @@ async def test_an_edit_overtakes_a_bulk_update(pool: Pool) -> None:
         assert left > 200
 
 
-@pytest.mark.xfail(strict=True, reason="defect: the inbox has no lanes, live edits queue behind a backfill")
 async def test_an_edit_overtakes_what_was_read_before_it(pool: Pool) -> None:
     """T-67: 2,500 backfill rows have been read and wait; an edit read after them is decided in the very next batch."""
     clock = FakeClock()

@@ -68,9 +68,7 @@ async def test_a_resync_of_what_agrees_sends_nothing(pool: Pool) -> None:
     "on_leave",
     [
         "keep",
-        pytest.param(
-            "hold", marks=pytest.mark.xfail(strict=True, reason="defect: on_leave is not looked at by the engine")
-        ),
+        "hold",
     ],
 )
 async def test_leaving_the_filter_deletes_nothing(pool: Pool, on_leave: str) -> None:
@@ -97,7 +95,6 @@ async def test_leaving_the_filter_deletes_nothing(pool: Pool, on_leave: str) -> 
         assert ops(ma).count("create") == 2
 
 
-@pytest.mark.xfail(strict=True, reason="defect: a linked record outside its filter is called in sync")
 async def test_out_of_scope_is_told(pool: Pool) -> None:
     """T-71: the state of a record that left the filter is "excluded" with that reason, not "in sync"."""
     clock = FakeClock()
@@ -125,9 +122,6 @@ async def test_a_rule_is_previewed_with_counts(pool: Pool) -> None:
         assert ma.attempts == []
 
 
-@pytest.mark.xfail(
-    strict=True, reason="defect: a filter's words are compared letter by letter, and there is no way to fold them"
-)
 async def test_a_rule_does_not_mind_the_case() -> None:
     """T-71: "Left" and "LEFT" are what somebody who writes "left" means; or at least the rule can say so itself."""
     written = (NOT_LEFT, Filter('job_title.lowerAscii() != "left"', ENTITIES["person"]))

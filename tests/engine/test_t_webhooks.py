@@ -18,10 +18,11 @@ from zgoda.db.database import Pool
 from zgoda.kit.mapping import Map
 from zgoda.kit.spec import Page, Reading, Receipt, Session, Stream, VendorField, VendorObject, Write
 from zgoda.model.clock import Clock, FakeClock
-from zgoda.sync.cycle import Hub, run_cycle
+from zgoda.sync.cycle import Cycle, Hub, reconcile_all, run_cycle
 from zgoda.sync.intake import take_hints
 from zgoda.sync.preview import preview
 from zgoda.sync.propose_mapping import proposals
+from zgoda.sync.pull import pull_hints
 from zgoda.sync.setup import Brakes
 
 FREE = Brakes(change_floor=100_000, delete_floor=100_000, canary=100_000, oscillations=100_000)
@@ -120,7 +121,7 @@ async def test_shuffled_and_repeated_webhooks_converge_to_the_newest_state(pool:
         restored = ids[7]
         for step in range(1, 31):
             clock.advance(2)
-            for id in dice.sample(ids, 4):
+            for id in dice.sample([id for id in ids if id in crm.rows["people"]], 4):
                 crm.edit("people", id, title=str(step))
                 newest[id] = str(step)
             if step == 10:
@@ -174,9 +175,10 @@ async def test_old_page_that_arrives_after_a_newer_read_changes_nothing(pool: Po
         clock.advance(5)
         crm.edit("people", a, title="new")
         await tell(hub, {"crm": crm})
-        async with asyncio.timeout(10):
-            while await rows(pool, "SELECT 1 FROM golden WHERE fields->>'job_title' = 'new'") == []:
-                await asyncio.sleep(0.01)
+        [source] = hub.setup.of_connection("crm")
+        await pull_hints(pool, clock, hub.connections["crm"], source, run=None)
+        await reconcile_all(hub, Cycle(), run=None)
+        assert await rows(pool, "SELECT 1 FROM golden WHERE fields->>'job_title' = 'new'") == [(1,)]
         clock.advance(5)
         meanwhile.set()
         await poll

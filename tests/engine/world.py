@@ -16,6 +16,7 @@ from zgoda.kit.mapping import Mapping as FieldMapping
 from zgoda.kit.spec import Connector, Hint
 from zgoda.model.clock import Clock, FakeClock, SeededChance
 from zgoda.model.entities import ENTITIES, FieldType
+from zgoda.sync.budget import remember_spent, spent_today
 from zgoda.sync.cycle import Cycle, Hub, run_cycle
 from zgoda.sync.intake import take_hints
 from zgoda.sync.merge import FieldRule
@@ -135,12 +136,16 @@ async def hub_of(
         brakes=brakes or Brakes(),
         merge_window_s=merge_window_s,
     )
+    used = await spent_today(pool, clock)
     async with AsyncExitStack() as stack:
         connections = {
-            name: await stack.enter_async_context(open_connection(name, connector, {"base_url": toys[name].url}, clock))
+            name: await stack.enter_async_context(
+                open_connection(name, connector, {"base_url": toys[name].url}, clock, used_today=used.get(name, 0))
+            )
             for name, connector in connectors.items()
         }
         yield Hub(db=pool, setup=setup, clock=clock, chance=SeededChance(seed), connections=connections)
+        await remember_spent(pool, clock, connections)
 
 
 def _maps(name: str, stream: str, maps: tuple[Map, ...], per: Mapping[str, Mapping[str, Any]]) -> tuple[Map, ...]:

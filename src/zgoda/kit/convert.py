@@ -99,7 +99,9 @@ def read_decimal(raw: Any) -> str:
 def read_boolean(raw: Any) -> bool:
     if isinstance(raw, bool):
         return raw
-    known = _BOOLEANS.get(raw.strip().lower()) if isinstance(raw, str) else _BOOLEAN_NUMBERS.get(raw)
+    known = _BOOLEANS.get(raw.strip().lower()) if isinstance(raw, str) else None
+    if isinstance(raw, int | float):
+        known = _BOOLEAN_NUMBERS.get(raw)
     if known is None:
         raise Unconvertible("expected true or false")
     return known
@@ -179,11 +181,13 @@ def _as_is(value: Any) -> Any:
 
 def _write_salesforce_instant(value: str) -> str:
     moment = parse_instant(value)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}+0000"
+    # %Y leaves out leading zeros on some platforms
+    return f"{moment.year:04d}-{moment:%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}+0000"
 
 
 def _write_odoo_instant(value: str) -> str:
-    return f"{parse_instant(value):%Y-%m-%d %H:%M:%S}"
+    moment = parse_instant(value)
+    return f"{moment.year:04d}-{moment:%m-%d %H:%M:%S}"
 
 
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False, "t": True, "f": False}

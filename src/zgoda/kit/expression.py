@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from cel_expr_python import cel
+from cel_expr_python.ext.ext_strings import ExtStrings
 
 from zgoda.kit.convert import Unconvertible
+
+EXTENSIONS: Final = (ExtStrings(),)
+"""`lowerAscii`, `replace`, `split`, `trim` … https://pkg.go.dev/github.com/google/cel-go/ext#Strings"""
 
 
 class BadExpression(ValueError):
@@ -28,7 +32,9 @@ class Expression:
     def __init__(self, text: str, variables: Mapping[str, str], *, returns: str = "") -> None:
         self.text = text
         try:
-            environment = cel.NewEnv(variables={name: _type(kind) for name, kind in variables.items()})
+            environment = cel.NewEnv(
+                variables={name: _type(kind) for name, kind in variables.items()}, extensions=EXTENSIONS
+            )
             self._compiled = environment.compile(text)
         except RuntimeError as error:
             raise _bad(str(error)) from None

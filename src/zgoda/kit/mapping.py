@@ -207,7 +207,7 @@ def _may_read_back_differently(m: Map, field: Field, dialect: Dialect) -> bool:
 def _column(m: Map, field: Field, dialect: Dialect) -> Callable[[dict[str, Any], Mapped], None]:
     get = _reading(m)
     convert = _reader(m, field, dialect)
-    blank = frozenset(b for b in dialect.blank if not isinstance(b, list))
+    blank = _blanks(field, dialect)
     is_ref = field.type is FieldType.REF
     evidence = path_getter(m.evidence) if m.evidence else None
 
@@ -235,6 +235,12 @@ def _column(m: Map, field: Field, dialect: Dialect) -> Callable[[dict[str, Any],
                 into.evidence[m.field] = proof
 
     return column
+
+
+def _blanks(field: Field, dialect: Dialect) -> frozenset[Any]:
+    """What means "not set" in this field. Where `false` does, it still is a plain no in a boolean field."""
+    blanks = (raw for raw in dialect.blank if not isinstance(raw, list))
+    return frozenset(raw for raw in blanks if not (field.type is FieldType.BOOLEAN and isinstance(raw, bool)))
 
 
 def _is_blank(raw: Any, blank: frozenset[Any]) -> bool:

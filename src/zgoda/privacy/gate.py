@@ -6,12 +6,17 @@ moment.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from zgoda.model.values import Values
 from zgoda.privacy.consent import is_consent
+
+
+def kill_switches(connection: str, direction: Literal["in", "out"]) -> list[str]:
+    """The switches that stop a connection: of all, of this one, of what it is told (`out`) or asked (`in`)."""
+    return ["kill", f"kill:{connection}", f"kill:{connection}:{direction}"]
 
 
 class Permission(msgspec.Struct, frozen=True, kw_only=True):

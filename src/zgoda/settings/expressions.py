@@ -14,6 +14,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 from cel_expr_python import cel
 
+from zgoda.kit.expression import EXTENSIONS
 from zgoda.model.entities import FieldType
 from zgoda.settings.faults import Faults, nearest, shown
 from zgoda.settings.nodes import Scalar
@@ -47,13 +48,13 @@ def examine(text: str, variables: Mapping[str, Kind]) -> Verdict:
         message = f"an expression of more than {MOST_CHARACTERS} characters, or nested deeper than {DEEPEST}"
         return Verdict(complaints=(Complaint(line=1, column=1, message=message),))
     try:
-        strict = cel.NewEnv(variables={name: _TYPES[kind] for name, kind in variables.items()})
+        strict = cel.NewEnv(variables={name: _TYPES[kind] for name, kind in variables.items()}, extensions=EXTENSIONS)
         return Verdict(gives=strict.compile(text).return_type().name())
     except RuntimeError as error:
         complaints = tuple(_complaints(str(error), text, variables))
     if complaints:
         return Verdict(complaints=complaints)
-    loose = cel.NewEnv(variables=dict.fromkeys(variables, cel.Type.DYN))
+    loose = cel.NewEnv(variables=dict.fromkeys(variables, cel.Type.DYN), extensions=EXTENSIONS)
     return Verdict(gives=loose.compile(text).return_type().name())
 
 

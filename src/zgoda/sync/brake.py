@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import reduce
 from typing import Any
 
 import msgspec
@@ -22,6 +23,8 @@ from zgoda.sync.plan import is_optout
 from zgoda.sync.setup import Brakes, Setup
 
 MANY_VALUES = 200
+
+SLOTS = 12
 
 FEW = 2
 """So many failures prove nothing, however few records were tried."""
@@ -87,6 +90,23 @@ def allowance(stage: str, done: int, failed: int, waiting: int, brakes: Brakes) 
     return (1_000_000, "all", "") if stage == "second" else allowance("second", done, failed, waiting, brakes)
 
 
+class Slot(msgspec.Struct, kw_only=True):
+    """What one source changed from `since_us` on, for a twelfth of the window."""
+
+    since_us: int
+    counts: Counts
+
+
+def slide(slots: list[Slot], counts: Counts, now_us: int, window_us: int) -> list[Slot]:
+    """The slots that still reach into the window that ends now, with what happens now counted in."""
+    width_us = window_us // SLOTS
+    slots = [slot for slot in slots if slot.since_us + width_us > now_us - window_us]
+    if slots and now_us < slots[-1].since_us + width_us:
+        last = slots.pop()
+        return [*slots, Slot(since_us=last.since_us, counts=_sum(last.counts, counts))]
+    return [*slots, Slot(since_us=now_us, counts=counts)]
+
+
 async def weigh_brakes(tx: Transaction, desk: Desk, setup: Setup) -> None:
     """Count this batch's live changes per source and note on the desk which sources have to be held.
 
@@ -96,33 +116,37 @@ async def weigh_brakes(tx: Transaction, desk: Desk, setup: Setup) -> None:
     by_source = _count(desk)
     if not by_source:
         return
-    now_us = to_us(desk.now)
-    window_us = int(setup.brakes.change_window_s * 1e6)
+    now_us, window_us = to_us(desk.now), int(setup.brakes.change_window_s * 1e6)
     rows = await tx.rows(SQL["load_brakes"], {"sources": list(by_source)})
-    kept = {source: (since_us, counts, tripped) for source, since_us, counts, tripped in rows}
+    kept = {source: (msgspec.convert(slots, list[Slot]), tripped) for source, slots, tripped in rows}
     saved: list[dict[str, Any]] = []
     for source, counts in by_source.items():
-        since_us, before, tripped = kept.get(source, (now_us, None, None))
-        if now_us - since_us > window_us and not tripped:
-            since_us, before = now_us, None
-        total = _sum(counts, msgspec.convert(before, Counts) if before else Counts())
-        known = None
-        if not tripped and (total.records > setup.brakes.change_floor or total.deletes):
-            known = await tx.row(SQL["known_count"], {"source": source})
-            tripped = trips(total, known[0] if known else 0, setup.brakes) or None
-        mass_optout = ""
-        if total.optouts > setup.brakes.change_floor:
-            known = known or await tx.row(SQL["known_count"], {"source": source})
-            mass_optout = optouts_trip(total, known[0] if known else 0, setup.brakes)
+        slots, tripped = kept.get(source, ([], None))
+        slots = slide(slots, counts, now_us, window_us)
+        total = reduce(_sum, (slot.counts for slot in slots))
+        tripped, mass_optout = await _judge(tx, setup.brakes, source, total, tripped)
         if tripped:
             desk.tripped[source] = f"brake: {tripped}"
         if mass_optout:
             desk.tripped_optouts[source] = f"brake: {mass_optout}"
         if reason := desk.tripped_optouts.get(source) or desk.tripped.get(source):
+            since_us = slots[0].since_us
             held = {"source": source, "since_us": since_us, "reason": reason, "optouts": bool(mass_optout)}
             await tx.run(SQL["hold_window"], held)
-        saved.append({"source": source, "since_us": since_us, "counts": total, "tripped": tripped})
+        saved.append({"source": source, "slots": slots, "tripped": tripped})
     await tx.run(SQL["save_brakes"], {"batch": batch(saved)})
+
+
+async def _judge(
+    tx: Transaction, brakes: Brakes, source: int, total: Counts, tripped: str | None
+) -> tuple[str | None, str]:
+    """Why the source's changes, and why its opt-outs, have to wait. A brake stays until a person lets it go."""
+    floor = brakes.change_floor
+    if not (total.optouts > floor or (not tripped and (total.records > floor or total.deletes))):
+        return tripped, ""
+    row = await tx.row(SQL["known_count"], {"source": source})
+    known = row[0] if row else 0
+    return tripped or trips(total, known, brakes) or None, optouts_trip(total, known, brakes)
 
 
 def _count(desk: Desk) -> dict[int, Counts]:

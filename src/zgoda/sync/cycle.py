@@ -18,6 +18,7 @@ from zgoda.kit.errors import Attention, ConnectorError, NeedsAttention
 from zgoda.kit.pace import Lane
 from zgoda.model.clock import Chance, Clock
 from zgoda.model.golden import to_us
+from zgoda.privacy.gate import kill_switches
 from zgoda.sync.deliver import Delivered, deliver
 from zgoda.sync.desk import SQL
 from zgoda.sync.pull import Pulled, pull_all, pull_changes, pull_hints
@@ -131,6 +132,9 @@ class _Loops:
 
 async def _pull(hub: Hub, connection: Connection, cycle: Cycle, tell: Tell, *, full: bool, run: int | None) -> None:
     for source in hub.setup.of_connection(connection.name):
+        if switch := await stopped(hub, connection):
+            cycle.troubles[connection.name] = f"not read: the switch {switch!r} is on"
+            return
         stream = connection.streams[source.stream.name]
         whole = full or stream.read_changes is None or await _sweep_due(hub, source)
         if whole and stream.read_all is None:
@@ -164,6 +168,13 @@ async def _sweep_due(hub: Hub, source: Source) -> bool:
     async with hub.db.transaction() as tx:
         row = await tx.row(SQL["load_feed"], {"source": source.id, "kind": "all"})
     return not (row and row[2]) or (hub.clock.now() - row[2]).total_seconds() > source.sweep_s
+
+
+async def stopped(hub: Hub, connection: Connection) -> str:
+    """The switch that forbids to read a connection; empty if none does."""
+    async with hub.db.transaction() as tx:
+        row = await tx.row(SQL["stopped"], {"stops": kill_switches(connection.name, "in")})
+    return row[0] if row else ""
 
 
 async def reconcile_all(hub: Hub, cycle: Cycle, tell: Tell = _nobody, *, run: int | None) -> int:
@@ -222,6 +233,7 @@ async def waiting_sources(hub: Hub, connection: Connection, query: str, lanes: L
         "now_us": to_us(hub.clock.now()),
         "least": int(least),
         "most": int(lanes),
+        "stops": kill_switches(connection.name, "in"),
     }
     async with hub.db.transaction() as tx:
         waiting = {id for (id,) in await tx.rows(SQL[query], params)}

@@ -22,7 +22,7 @@ from zgoda.model.clock import Chance, Clock
 from zgoda.model.entities import FieldType
 from zgoda.model.golden import Link, to_us
 from zgoda.model.values import Values
-from zgoda.privacy.gate import Denied, Permission, verdict
+from zgoda.privacy.gate import Denied, Permission, kill_switches, verdict
 from zgoda.sync.brake import allowance
 from zgoda.sync.desk import SQL, Desk, lay_goldens, lay_links, save
 from zgoda.sync.lost_fields import lose, lost_in
@@ -165,7 +165,7 @@ async def _standing(tx: Transaction, source: Source) -> _Standing:
     status, approved, switches, canary, lost = row
     permission = Permission(
         connection=source.connection,
-        killed=bool(switches.get("kill") or switches.get(f"kill:{source.connection}")),
+        killed=any(switches.get(name) for name in kill_switches(source.connection, "out")),
         approved=approved,
         paused=status != "active" or bool(switches.get(f"pause:{source.name}")),
     )

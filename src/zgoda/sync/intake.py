@@ -35,7 +35,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
-    """What a page brought: rows in it, rows that are news, departures."""
+    """What a page brought: rows in it, rows that are news (our own writes read back are none), departures."""
 
     rows: int = 0
     fresh: int = 0
@@ -47,8 +47,8 @@ async def take_page(db: Database, clock: Clock, source: Source, page: Page, read
     identified = [(id, row) for row in page.rows if (id := record_id(source, row))]
     prints = {id: source.mapping.fingerprint(row) for id, row in identified}
     async with db.transaction() as tx:
-        fresh = await _changed(tx, source, prints)
-        lines = [_line(source, id, row, prints[id], reading) for id, row in identified if id in fresh]
+        changed = await _changed(tx, source, prints)
+        lines = [_line(source, id, row, prints[id], reading) for id, row in identified if id in changed]
         lines += [_departure(source, removed, reading) for removed in page.removed]
         if lines:
             await tx.run(SQL["put_inbox"], {"batch": batch(lines)})
@@ -59,7 +59,7 @@ async def take_page(db: Database, clock: Clock, source: Source, page: Page, read
             await _save_feed(tx, clock, source, page, reading)
         if page.gap:
             await tx.run(SQL["forget_full_read"], {"source": source.id})
-    return Taken(rows=len(page.rows), fresh=len(fresh), removed=len(page.removed))
+    return Taken(rows=len(page.rows), fresh=sum(not own for own in changed.values()), removed=len(page.removed))
 
 
 async def take_hints(db: Database, clock: Clock, hints: list[tuple[Source, Hint]]) -> None:
@@ -80,11 +80,12 @@ def record_id(source: Source, row: dict[str, Any]) -> str:
     return "" if raw is MISSING or raw is None or isinstance(raw, bool | dict | list) else str(raw)
 
 
-async def _changed(tx: Transaction, source: Source, prints: dict[str, int]) -> set[str]:
+async def _changed(tx: Transaction, source: Source, prints: dict[str, int]) -> dict[str, bool]:
+    """The ids of rows to be looked at, and whether each is only our own write, read back."""
     if not prints:
-        return set()
+        return {}
     asked = batch([{"i": id, "f": print} for id, print in prints.items()])
-    return {id for (id,) in await tx.rows(SQL["changed_rows"], {"source": source.id, "batch": asked})}
+    return dict(await tx.rows(SQL["changed_rows"], {"source": source.id, "batch": asked}))
 
 
 def _line(source: Source, id: str, row: dict[str, Any], print: int, reading: Reading) -> dict[str, Any]:

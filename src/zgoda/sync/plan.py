@@ -24,7 +24,10 @@ from zgoda.sync.setup import Source
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """A write that should happen: canonical values to send and what they replace. An opt-out travels alone."""
+    """A write that should happen: canonical values to send and what they replace.
+
+    An opt-out travels alone. `ask`: why a person has to say yes first.
+    """
 
     op: Op
     patch: Values
@@ -32,6 +35,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     lane: Lane
     vendor_id: str = ""
     optout: bool = False
+    ask: str = ""
 
 
 class Excluded(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,8 +94,9 @@ def _plan_create(golden: Golden, target: Source, standing: Standing) -> Planned:
         value = golden.fields.get(name)
         if value is None:
             return Excluded(reason=f"no {name.replace('_', ' ')}")
-        if name == "email" and not is_address(fold_email(value)):
-            return Excluded(reason="the e-mail address is not valid")
+    if (email := golden.fields.get("email")) is not None and not is_address(fold_email(email)):
+        # half-typed perhaps: a record made now would be a second one once it is finished
+        return Excluded(reason="the e-mail address is not valid")
     patch = {name: value for name in sorted(target.mapping.outward) if (value := golden.fields.get(name)) is not None}
     if not patch:
         return Excluded(reason="nothing to say")
@@ -115,8 +120,9 @@ def _plan_optout(golden: Golden, link: Link, target: Source, rules: Mapping[str,
 def _plan_update(
     golden: Golden, link: Link, target: Source, rules: Mapping[str, FieldRule], standing: Standing
 ) -> list[Wanted]:
-    admitted = "update" in target.may and not target.stream.immutable
-    admitted = admitted and (target.admits is None or target.admits(golden.fields))
+    changeable = "update" in target.may and not target.stream.immutable
+    has_left = target.admits is not None and not target.admits(golden.fields)
+    admitted = changeable and not (has_left and target.on_leave == "keep")
     patch: Values = {}
     for name in target.mapping.outward:
         wanted = golden.fields.get(name)
@@ -127,7 +133,8 @@ def _plan_update(
     if not patch:
         return []
     prior = {name: link.base.get(name) for name in patch}
-    return [Wanted(op="update", patch=patch, prior=prior, lane=_lane(standing), vendor_id=link.vendor_id)]
+    ask = "it left the filter: update it all the same?" if has_left and not all(map(is_consent, patch)) else ""
+    return [Wanted(op="update", patch=patch, prior=prior, lane=_lane(standing), vendor_id=link.vendor_id, ask=ask)]
 
 
 def is_optout(name: str, value: Any) -> bool:

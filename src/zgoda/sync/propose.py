@@ -101,6 +101,8 @@ def _delivery(desk: Desk, golden: Golden, target: Source, wanted: Wanted, run: i
 
 def _held(desk: Desk, golden: Golden, wanted: Wanted, cause: int | None) -> str:
     """Why a person must release this first. An opt-out is held only when too many come at once."""
+    if wanted.ask:
+        return wanted.ask
     if wanted.optout:
         return desk.tripped_optouts.get(cause, "") if cause is not None else ""
     if wanted.op == "delete" and golden.id in desk.ask_before_delete:

@@ -57,6 +57,7 @@ def proposals(stream: Stream, described: VendorObject, source: Source | None) ->
             "type": field.type,
             "writable": field.writable,
             "required": field.required,
+            "calculated": field.calculated,
             "mapped": mapped.get(field.name, ""),
             "proposal": "" if field.name in mapped else propose(entity, field, taken),
         }

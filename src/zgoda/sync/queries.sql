@@ -1,6 +1,7 @@
 -- name: changed_rows
--- Of the rows of a page, those whose content is new to us or whose link waits for a fresh look.
-SELECT r.i FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (i text, f bigint)
+-- Of the rows of a page, those whose content is new to us or whose link waits for a fresh look, and which of them are
+-- our own writes, read back for the first time.
+SELECT r.i, l.inflight IS NOT NULL AND NOT l.gone FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (i text, f bigint)
 LEFT JOIN LATERAL (
     SELECT fingerprint, inflight, gone FROM link k WHERE k.source = %(source)s AND k.vendor_id = r.i OFFSET 0) l ON true
 WHERE l.fingerprint IS DISTINCT FROM r.f OR l.inflight IS NOT NULL OR l.gone
@@ -216,13 +217,18 @@ DO UPDATE SET op = excluded.op, patch = excluded.patch, prior = excluded.prior,
     lane = least(delivery.lane, excluded.lane), golden_version = excluded.golden_version,
     cause = excluded.cause, run = excluded.run,
     due_us = CASE WHEN delivery.state = 'failing' AND delivery.patch = excluded.patch
-        THEN delivery.due_us ELSE excluded.due_us END,
+        THEN delivery.due_us
+        -- a quiet period starts anew with every edit, but ends after ten of them
+        WHEN excluded.due_us > 0 THEN least(excluded.due_us, (10 * (excluded.due_us - extract(epoch FROM excluded.created_at) * 1000000)
+            + extract(epoch FROM delivery.created_at) * 1000000)::bigint)
+        ELSE 0 END,
     tries = CASE WHEN delivery.patch = excluded.patch THEN delivery.tries ELSE 0 END,
     refused = CASE WHEN delivery.patch = excluded.patch THEN delivery.refused END,
     state = CASE WHEN delivery.state IN ('dead', 'failing') AND delivery.patch = excluded.patch AND delivery.op = excluded.op
-        THEN delivery.state WHEN delivery.state = 'held' THEN 'held' ELSE excluded.state END,
-    reason = CASE WHEN delivery.state IN ('dead', 'failing', 'held') THEN coalesce(delivery.reason, excluded.reason)
-        ELSE excluded.reason END
+        THEN delivery.state
+        WHEN delivery.state = 'held' AND NOT starts_with(delivery.reason, 'it left the filter') THEN 'held' ELSE excluded.state END,
+    reason = CASE WHEN delivery.state IN ('dead', 'failing', 'held') AND NOT starts_with(delivery.reason, 'it left the filter')
+        THEN coalesce(delivery.reason, excluded.reason) ELSE excluded.reason END
 WHERE delivery.state <> 'inflight'
 
 -- name: supersede_deliveries
@@ -414,6 +420,10 @@ SELECT coalesce(c.status, 'active'), c.approved_at IS NOT NULL,
     ARRAY(SELECT vendor FROM lost_field f WHERE f.source = s.id)
 FROM source s LEFT JOIN connection_state c ON c.connection = s.connection WHERE s.id = %(source)s
 
+-- name: stopped
+-- Which of some switches is on.
+SELECT name FROM switch WHERE name = ANY(%(stops)s) ORDER BY name LIMIT 1
+
 -- name: load_switches
 -- Kill and pause switches.
 SELECT name, value FROM switch
@@ -430,14 +440,13 @@ ON CONFLICT (connection) DO UPDATE SET status = 'needs_attention', reason = excl
 
 -- name: load_brakes
 -- How much some sources changed lately.
-SELECT source, since_us, counts, tripped FROM brake WHERE kind = 'change' AND source = ANY(%(sources)s) FOR UPDATE
+SELECT source, slots, tripped FROM brake WHERE source = ANY(%(sources)s) FOR UPDATE
 
 -- name: save_brakes
 -- Remember how much some sources changed.
-INSERT INTO brake (source, kind, since_us, counts, tripped)
-SELECT source, 'change', since_us, counts, tripped
-FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (source smallint, since_us bigint, counts jsonb, tripped text)
-ON CONFLICT (source, kind) DO UPDATE SET since_us = excluded.since_us, counts = excluded.counts, tripped = excluded.tripped
+INSERT INTO brake (source, slots, tripped)
+SELECT source, slots, tripped FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (source smallint, slots jsonb, tripped text)
+ON CONFLICT (source) DO UPDATE SET slots = excluded.slots, tripped = excluded.tripped
 
 -- name: hold_window
 -- Hold what one source caused within a window and is still waiting; opt-outs only when they are too many themselves.
@@ -515,7 +524,7 @@ SELECT source, kind, read_at, complete_at FROM feed
 
 -- name: source_brakes
 -- Canaries and brakes.
-SELECT s.id, s.canary, b.tripped FROM source s LEFT JOIN brake b ON b.source = s.id AND b.kind = 'change'
+SELECT s.id, s.canary, b.tripped FROM source s LEFT JOIN brake b ON b.source = s.id
 
 -- name: connection_states
 -- How connections stand.
@@ -750,6 +759,7 @@ UNION SELECT DISTINCT g.entity FROM (SELECT golden_id FROM replan LIMIT 1000) r,
 -- Streams with records to read again.
 SELECT s FROM unnest(%(sources)s::smallint[]) AS t (s) WHERE EXISTS (
     SELECT 1 FROM inbox b WHERE b.source = t.s AND b.kind = 'hint' AND b.due_us <= %(now_us)s)
+  AND NOT EXISTS (SELECT 1 FROM switch w WHERE w.name = ANY(%(stops)s))
 
 -- name: waiting_deliveries
 -- Streams with something to tell, or with a lost answer to look into.

@@ -330,6 +330,7 @@ def _merge_row(desk: Desk, setup: Setup, look: Look, link: Link) -> None:
         return
     _note_faults(look, link)
     link.fingerprint = look.item.fingerprint if link.inflight is None else None
+    link.stamp = _lock_of(look)
     desk.changed_links.add((link.source, link.vendor_id))
     desk.back_again.append({"s": link.source, "i": link.vendor_id, "read_us": look.item.read_us})
     merged.edits += _weigh_points(desk, golden)
@@ -341,6 +342,13 @@ def _merge_row(desk: Desk, setup: Setup, look: Look, link: Link) -> None:
     live = bool(first or merged.edits) and not look.item.backfill
     desk.to_plan[golden.id] = desk.to_plan.get(golden.id, True) and not live
     desk.causes.setdefault(golden.id, (look.source.id, look.item.run))
+
+
+def _lock_of(look: Look) -> str:
+    """What to send back for optimistic locking; empty where the vendor has none."""
+    path = look.source.stream.version
+    raw = path_getter(path)(look.item.body) if path else None
+    return raw if isinstance(raw, str) else ""
 
 
 def _admitted_values(look: Look, link: Link) -> Values:

@@ -189,7 +189,10 @@ async def recreate(db: Database, clock: Clock, golden_id: int, source: int, by: 
 
 
 async def set_switch(db: Database, clock: Clock, name: str, value: Any, by: str) -> None:
-    """Flip a switch: `kill`, `kill:CONNECTION`, `pause:CONNECTION/STREAM`. A false value removes it."""
+    """Flip a switch: `kill`, `kill:CONNECTION`, `kill:CONNECTION:in` (or `:out`), `pause:CONNECTION/STREAM`.
+
+    A false value removes it.
+    """
     async with db.transaction() as tx:
         if value:
             params = {"name": name, "value": msgspec.json.encode(value).decode(), "now": clock.now(), "by": by}

@@ -18,7 +18,7 @@ from zgoda.db.lease import Fenced, Lease
 from zgoda.kit.connection import Connection
 from zgoda.kit.errors import ConnectorError
 from zgoda.kit.pace import Lane
-from zgoda.sync.cycle import Cycle, Hub, deliver_source, note_trouble, reconcile_all, waiting_sources
+from zgoda.sync.cycle import Cycle, Hub, deliver_source, note_trouble, reconcile_all, stopped, waiting_sources
 from zgoda.sync.desk import SQL
 from zgoda.sync.pull import pull_all, pull_changes, pull_hints
 from zgoda.sync.setup import Source
@@ -139,7 +139,7 @@ class Keeper:
         claimed = 0
         for source in await waiting_sources(hub, connection, "waiting_deliveries", lanes):
             done = await deliver_source(hub, connection, source, lanes)
-            claimed += done.claimed
+            claimed += done.claimed + done.recovered
             self.applied += done.applied
             if done.attention is not None:
                 await note_trouble(hub, source, done.attention)
@@ -147,6 +147,8 @@ class Keeper:
         return claimed
 
     async def _poll(self, hub: Hub, connection: Connection) -> int:
+        if await stopped(hub, connection):
+            return 0
         for source in hub.setup.of_connection(connection.name):
             due = await self._due(hub, source)
             stream = connection.streams[source.stream.name]

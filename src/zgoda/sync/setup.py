@@ -59,7 +59,6 @@ class Brakes(msgspec.Struct, frozen=True, kw_only=True):
     delete_floor: int = 20
     delete_share: float = 0.005
     delete_ceiling: int = 500
-    delete_window_s: float = 3600.0
     delete_of_known: float = 0.20
     change_share: float = 0.05
     field_share: float = 0.20

@@ -283,14 +283,11 @@ CREATE UNLOGGED TABLE sweep (
     PRIMARY KEY (source, vendor_id)
 );
 
--- How much changed lately because of one source, for the mass-change and delete brakes.
+-- How much changed lately because of one source, in slots that slide with time, and why it has to wait.
 CREATE TABLE brake (
-    source smallint NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('change', 'delete')),
-    since_us bigint NOT NULL,
-    counts jsonb NOT NULL,
-    tripped text,
-    PRIMARY KEY (source, kind)
+    source smallint PRIMARY KEY,
+    slots jsonb NOT NULL,
+    tripped text
 );
 
 -- Every record has exactly one state in every system that could hold it; the worst one counts.
