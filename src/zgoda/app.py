@@ -19,6 +19,7 @@ from zgoda.kit.connection import Connection, open_connection
 from zgoda.kit.errors import Attention, ConnectorError, NeedsAttention
 from zgoda.kit.spec import Connector, Identity
 from zgoda.model.clock import Chance, Clock, SystemChance, SystemClock
+from zgoda.ops.collector import calm_collector
 from zgoda.ops.kill import is_stopped
 from zgoda.settings.compilation import compile_setup
 from zgoda.settings.load import load_project
@@ -81,6 +82,7 @@ async def _compile(project: Project, pool: Pool, clock: Clock) -> Setup:
 async def open_hub(store: Store, only: Iterable[str] | None = None) -> AsyncGenerator[Hub]:
     """Open the connections (all, or only some) and give the engine its ports."""
     names = list(only) if only is not None else list(store.project.connections)
+    calm_collector()
     used = await spent_today(store.pool, store.clock)
     async with AsyncExitStack() as stack:
         connections = {

@@ -96,7 +96,7 @@ async def test_the_switch_file_stops_reads_and_writes_at_once(pool: Pool, tmp_pa
             ma.after_write = throw  # type: ignore[assignment]
             await calm(hub, clock, 1)
             assert thrown
-            assert len(ma.calls) - thrown[0] <= 3, "only what was on the wire already"
+            assert len(ma.calls) - thrown[0] < Limits().concurrent, "only what was on the wire already"
             quiet = len(ma.calls), ma.token_calls
             await calm(hub, clock, 5, step_s=3600)
             assert (len(ma.calls), ma.token_calls) == quiet

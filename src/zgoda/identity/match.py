@@ -126,11 +126,22 @@ def keys_of(rules: IdentityRules, values: Mapping[str, Any]) -> list[tuple[str, 
     """The identifying keys of a record, strongest first. Keys with a blank or blocked part are left out."""
     found: list[tuple[str, KeyRule]] = []
     for rule in rules.keys:
-        folded = [_FOLD[how](values.get(field)) for field, how in rule.parts]
-        if all(folded) and not any(part in rules.blocked for part in folded):
+        folded: list[str] = []
+        for field, how in rule.parts:
+            value = values.get(field)
+            part = "" if value is None else _FOLD[how](value)
+            if not part or part in rules.blocked:
+                break
+            folded.append(part)
+        else:
             kind = "domain" if rule.name == "url" else rule.name
             found.append((f"{kind}:{'|'.join(folded)}", rule))
+    if len(found) < 2:
+        return found
     return list({key: (key, rule) for key, rule in reversed(found)}.values())[::-1]
+
+
+CONTACT_FIELDS: Final = ("email", "mobile", "telephone")
 
 
 def contact_points(values: Mapping[str, Any]) -> list[str]:
@@ -201,8 +212,11 @@ def fold_name(value: Any) -> str:
     """Letters only, without case, accents and script."""
     if not isinstance(value, str):
         return ""
-    text = value if value.isascii() else anyascii(value)
-    return re.sub(r"[^a-z0-9]", "", text.casefold())
+    text = (value if value.isascii() else anyascii(value)).casefold()
+    return text if text.isalnum() and text.isascii() else _NEITHER_LETTER_NOR_DIGIT.sub("", text)
+
+
+_NEITHER_LETTER_NOR_DIGIT: Final = re.compile(r"[^a-z0-9]+")
 
 
 def _fold_company(value: Any) -> str:

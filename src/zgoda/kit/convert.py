@@ -100,8 +100,8 @@ def read_boolean(raw: Any) -> bool:
     if isinstance(raw, bool):
         return raw
     known = _BOOLEANS.get(raw.strip().lower()) if isinstance(raw, str) else None
-    if isinstance(raw, int | float):
-        known = _BOOLEAN_NUMBERS.get(raw)
+    if raw == 0 or raw == 1:
+        known = bool(raw)
     if known is None:
         raise Unconvertible("expected true or false")
     return known
@@ -191,7 +191,6 @@ def _write_odoo_instant(value: str) -> str:
 
 
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False, "t": True, "f": False}
-_BOOLEAN_NUMBERS = {1: True, 0: False}
 
 _INSTANT_WRITERS: dict[str, Converter] = {
     "iso": _as_is,

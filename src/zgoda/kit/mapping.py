@@ -87,6 +87,7 @@ class Mapping:
         self.vendor_fields: tuple[str, ...] = _vendor_fields(maps)
         self.version = _version(maps, dialect)
         self._salt = self.version.encode()
+        self._blank = dialect.write_blank
         self._getters = tuple(path_getter(path) for path in self.vendor_fields)
         self._columns = tuple(_column(m, field_of(entity, m.field), dialect) for m in maps)
         self._uncertain = tuple(
@@ -98,7 +99,14 @@ class Mapping:
 
     def fingerprint(self, row: dict[str, Any]) -> int:
         """64 bits over the mapped raw values: equal means "nothing to look at". Changes with the mapping itself."""
-        raw = msgspec.msgpack.encode([get(row) for get in self._getters], enc_hook=_encode_missing)
+        return self._digest([get(row) for get in self._getters])
+
+    def fingerprint_of_new(self, row: dict[str, Any]) -> int:
+        """The fingerprint of a record that holds just what we send, the other fields blank as the vendor spells that."""
+        return self._digest([self._blank if (raw := get(row)) is MISSING else raw for get in self._getters])
+
+    def _digest(self, values: list[Any]) -> int:
+        raw = msgspec.msgpack.encode(values, enc_hook=_encode_missing)
         return int.from_bytes(hashlib.blake2b(raw, digest_size=8, key=self._salt).digest(), "big", signed=True)
 
     def read(self, row: dict[str, Any]) -> Mapped:
@@ -244,6 +252,8 @@ def _blanks(field: Field, dialect: Dialect) -> frozenset[Any]:
 
 
 def _is_blank(raw: Any, blank: frozenset[Any]) -> bool:
+    if raw is None or type(raw) is str:
+        return raw in blank
     if isinstance(raw, list | dict):
         return not raw
     # `0 == False` in Python, but a vendor's "false means blank" says nothing about the number zero

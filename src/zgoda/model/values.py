@@ -17,6 +17,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -71,12 +72,15 @@ def fold_email(address: str) -> str:
 def fold_phone(number: str) -> str:
     """Digits for comparing, with a leading `+` where the country is known."""
     text = number.strip()
-    digits = "".join(c for c in text if c.isdecimal() and c.isascii())
+    digits = _NO_DIGIT.sub("", text)
     if text.startswith("+"):
         return "+" + digits
     if text.startswith("00"):
         return "+" + digits[2:]
     return digits
+
+
+_NO_DIGIT = re.compile(r"[^0-9]+")
 
 
 def fold_url(address: str) -> str:

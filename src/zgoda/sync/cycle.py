@@ -56,6 +56,10 @@ class Cycle(msgspec.Struct, kw_only=True):
     troubles: dict[str, str] = msgspec.field(default_factory=dict[str, str])
 
 
+ROUND = 1000
+"""Records in one round of deliveries: it costs some twenty statements, however few it carries."""
+
+
 def _nobody(what: str, source: Source | None, count: int) -> None:
     return
 
@@ -243,7 +247,7 @@ async def waiting_sources(hub: Hub, connection: Connection, query: str, lanes: L
 async def deliver_source(hub: Hub, connection: Connection, source: Source, lanes: Lane) -> Delivered:
     """One round for a stream: consent and live edits (`LIVE`), or the backfill, which has a round of its own so that
     nothing urgent waits behind it."""
-    limit = source.stream.batch * max(1, min(4, connection.pacer.limits.concurrent))
+    limit = max(source.stream.batch, min(ROUND, 10 * source.stream.batch))
     try:
         return await deliver(
             hub.db,

@@ -24,7 +24,7 @@ from zgoda.model.golden import Link, to_us
 from zgoda.model.values import Values
 from zgoda.privacy.gate import Denied, Permission, kill_switches, verdict
 from zgoda.sync.brake import allowance
-from zgoda.sync.desk import SQL, Desk, lay_goldens, lay_links, save
+from zgoda.sync.desk import SQL, Desk, lay_lanes, lay_links, save
 from zgoda.sync.lost_fields import lose, lost_in
 from zgoda.sync.merge import expect_write
 from zgoda.sync.plan import is_optout
@@ -131,24 +131,28 @@ async def _claim(
         limit, lanes = await _canary(tx, setup, source, standing.canary, limit, lanes)
         least = Lane.BACKFILL if lanes is Lane.BACKFILL else Lane.CONSENT
         due = {"source": source.id, "now_us": now_us, "limit": limit, "least": int(least), "most": int(lanes)}
-        golden_ids = [golden_id for (golden_id,) in await tx.rows(SQL["due_deliveries"], due)]
-        if not golden_ids:
+        first: dict[int, int] = {}
+        for delivery_id, golden_id in await tx.rows(SQL["due_deliveries"], due):
+            first.setdefault(golden_id, delivery_id)
+        if not first:
             return [], 0
-        await lay_goldens(tx, desk, golden_ids)
-        rows = await tx.rows(SQL["claim_deliveries"], {**due, "ids": ids(golden_ids)})
-        parcels = [_parcel(row) for row in rows]
+        await lay_lanes(tx, desk, first, source.id, fields=True)
+        rows = await tx.rows(SQL["claim_deliveries"], {"ids": ids(first.values()), "now": desk.now})
+        parcels = sorted(map(_parcel, rows), key=lambda parcel: (parcel.lane, parcel.delivery_id))
         vendor_ids = await _parents(tx, setup, source, parcels)
         sent: list[Parcel] = []
-        updates: list[dict[str, Any]] = []
+        marks: list[dict[str, Any]] = []
         for parcel in parcels:
-            update = _prepare(desk, source, parcel, vendor_ids, standing, now_us)
-            updates.append(update)
-            if update["state"] == "inflight":
+            mark = _prepare(desk, source, parcel, vendor_ids, standing, now_us)
+            if mark["state"] == "inflight":
                 sent.append(parcel)
-        await tx.run(SQL["mark_deliveries"], {"batch": batch(updates), "now": desk.now})
-        await save(tx, desk, {id: set(keys) for id, keys in desk.keys_of.items()})
+            if mark["state"] != "inflight" or mark["left_out"]:
+                marks.append(mark)
+        if marks:
+            await tx.run(SQL["mark_deliveries"], {"batch": batch(marks), "now": desk.now})
+        await save(tx, desk, {})
         under_way.update(parcel.delivery_id for parcel in sent)
-    return sent, len(updates) - len(sent)
+    return sent, len(parcels) - len(sent)
 
 
 class _Standing(msgspec.Struct, frozen=True):
@@ -252,7 +256,7 @@ def _prepare(
     if link is not None:
         parcel.stamp = link.stamp
         park(link, golden, parcel)
-        desk.touch(golden, link)
+        desk.touch_link(link)
         if parcel.op == "update":
             if not parcel.patch:
                 return _mark(parcel, "filtered", "no field could be carried over")
@@ -368,18 +372,22 @@ def backoff_s(tries: int, chance: Chance) -> float:
 async def _lay(tx: Transaction, setup: Setup, clock: Clock, source: Source, outcomes: list[Outcome]) -> Desk:
     desk = Desk(source.entity.name, clock.now())
     receipts = [outcome.receipt for outcome in outcomes if outcome.receipt is not None]
-    named = [receipt.id for receipt in receipts if receipt.id]
+    asked = {outcome.parcel.vendor_id for outcome in outcomes}
+    named = [receipt.id for receipt in receipts if receipt.id and receipt.id not in asked]
     named += [receipt.refusal.moved_to for receipt in receipts if receipt.refusal and receipt.refusal.moved_to]
     strangers = await lay_links(tx, desk, [(source.id, vendor_id) for vendor_id in named])
-    await lay_goldens(tx, desk, {*(outcome.parcel.golden_id for outcome in outcomes), *strangers.values()})
+    golden_ids = {*(outcome.parcel.golden_id for outcome in outcomes), *strangers.values()}
+    smooth = all(
+        outcome.receipt and not outcome.receipt.refusal and not outcome.parcel.left_out for outcome in outcomes
+    )
+    await lay_lanes(tx, desk, golden_ids, source.id, fields=not smooth)
     return desk
 
 
 async def _save(tx: Transaction, desk: Desk) -> None:
-    await tx.run(SQL["settle_deliveries"], {"batch": batch(desk.settled), "now": desk.now})
-    await save(tx, desk, {id: set(keys) for id, keys in desk.keys_of.items()})
-    again = [golden_id for (golden_id,) in await tx.rows(SQL["settled_again"], {"batch": batch(desk.settled)})]
-    wanted = {*again, *desk.replan}
+    settled = await tx.rows(SQL["settle_deliveries"], {"batch": batch(desk.settled), "now": desk.now})
+    await save(tx, desk, {})
+    wanted = {*(golden_id for golden_id, again in settled if again), *desk.replan}
     if wanted:
         await tx.run(SQL["put_replan"], {"ids": ids(sorted(wanted)), "backfill": False})
     parents = {desk.links[(row["s"], row["i"])].golden_id for row in desk.new_links}

@@ -123,7 +123,11 @@ class Desk:
         """Mark for saving."""
         self.changed_goldens.add(golden.id)
         if link is not None:
-            self.changed_links.add((link.source, link.vendor_id))
+            self.touch_link(link)
+
+    def touch_link(self, link: Link) -> None:
+        """Mark for saving, where the golden record stays as it is."""
+        self.changed_links.add((link.source, link.vendor_id))
 
     def dispute(self, golden: Golden, dispute: Dispute, run: int | None) -> None:
         self.conflicts.append(
@@ -199,6 +203,21 @@ async def lay_goldens(tx: Transaction, desk: Desk, golden_ids: Iterable[int]) ->
         desk.open[golden_id][(source, vendor_id, optout)] = (id, state)
     for source, golden_id, reason in await tx.rows(SQL["load_exclusions"], listed):
         desk.exclusions[(source, golden_id)] = reason
+
+
+async def lay_lanes(tx: Transaction, desk: Desk, golden_ids: Iterable[int], source: int, *, fields: bool) -> None:
+    """Lock golden records for talking to one system: with their links there and, if asked, their fields. They must not
+    be saved: what else they hold is not on the desk."""
+    wanted = sorted(set(golden_ids) - desk.goldens.keys())
+    if not wanted:
+        return
+    listed = {"ids": ids(wanted), "source": source, "fields": fields}
+    for id, known in await tx.rows(SQL["lock_lanes"], listed):
+        desk.goldens[id] = Golden(id=id, entity=desk.entity, fields=known or {}, claims={})
+    for row in await tx.rows(SQL["load_links_there"], listed):
+        link = _link(row)
+        desk.links[(link.source, link.vendor_id)] = link
+        desk.links_of[link.golden_id].append(link)
 
 
 async def lay_fresh_ids(tx: Transaction, desk: Desk, count: int) -> None:

@@ -47,7 +47,7 @@ async def take_page(db: Database, clock: Clock, source: Source, page: Page, read
     identified = [(id, row) for row in page.rows if (id := record_id(source, row))]
     prints = {id: source.mapping.fingerprint(row) for id, row in identified}
     async with db.transaction() as tx:
-        changed = await _changed(tx, source, prints)
+        changed = await _changed(tx, source, prints, reading)
         lines = [_line(source, id, row, prints[id], reading) for id, row in identified if id in changed]
         lines += [_departure(source, removed, reading) for removed in page.removed]
         if lines:
@@ -80,12 +80,18 @@ def record_id(source: Source, row: dict[str, Any]) -> str:
     return "" if raw is MISSING or raw is None or isinstance(raw, bool | dict | list) else str(raw)
 
 
-async def _changed(tx: Transaction, source: Source, prints: dict[str, int]) -> dict[str, bool]:
-    """The ids of rows to be looked at, and whether each is only our own write, read back."""
+async def _changed(tx: Transaction, source: Source, prints: dict[str, int], reading: Reading) -> dict[str, bool]:
+    """The ids of rows to be looked at, and whether each is only our own write, read back. What is there exactly as we
+    sent it need not be looked at."""
     if not prints:
         return {}
     asked = batch([{"i": id, "f": print} for id, print in prints.items()])
-    return dict(await tx.rows(SQL["changed_rows"], {"source": source.id, "batch": asked}))
+    among = {"source": source.id, "read_us": reading.read_us}
+    rows = await tx.rows(SQL["changed_rows"], {**among, "batch": asked})
+    confirmed = [id for id, _own, as_sent in rows if as_sent]
+    if confirmed:
+        await tx.run(SQL["confirm_links"], {**among, "ids": confirmed})
+    return {id: own for id, own, as_sent in rows if not as_sent}
 
 
 def _line(source: Source, id: str, row: dict[str, Any], print: int, reading: Reading) -> dict[str, Any]:

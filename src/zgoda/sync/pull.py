@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Final
 
 import msgspec
 
 from zgoda.db.database import Database, ids
 from zgoda.kit.connection import Connection
-from zgoda.kit.errors import Attention, NeedsAttention
+from zgoda.kit.errors import Attention, ConnectorError, NeedsAttention
 from zgoda.kit.pace import Lane
 from zgoda.kit.spec import Cursor, Page, ReadFunction, Removed
 from zgoda.kit.spec import Reading as Asked
@@ -71,7 +72,7 @@ async def _pull_all(
     cursor, started_us = await _start(db, clock, source)
     total, expected, position = Pulled(), 0, cursor
     pages = read_all(connection.in_lane(Lane.BACKFILL), Asked(fields=fields, cursor=cursor))
-    async for page, read_us in _ahead(pages, clock):
+    async for page, read_us in _gathered(_ahead(pages, clock)):
         expected = page.total if page.total is not None else expected
         position = page.cursor or position
         reading = Reading(feed="all", read_us=read_us, backfill=True, run=run, started_us=started_us, sweep=True)
@@ -199,6 +200,38 @@ async def _ahead(pages: AsyncIterator[Page], clock: Clock) -> AsyncGenerator[tup
     finally:
         if not upcoming.done():
             upcoming.cancel()
+
+
+GATHERED: Final = 1000
+
+
+async def _gathered(pages: AsyncIterator[tuple[Page, int]]) -> AsyncGenerator[tuple[Page, int]]:
+    """Pages put together to some thousand rows, as of the first one's request: storing costs by the transaction. What
+    was read before a failure is still stored."""
+    held: Page | None = None
+    held_us = 0
+    try:
+        async for page, read_us in pages:
+            held, held_us = (page, read_us) if held is None else (_joined(held, page), held_us)
+            if len(held.rows) >= GATHERED:
+                yield held, held_us
+                held = None
+    except ConnectorError:
+        if held is not None:
+            yield held, held_us
+        raise
+    if held is not None:
+        yield held, held_us
+
+
+def _joined(page: Page, later: Page) -> Page:
+    return Page(
+        rows=page.rows + later.rows,
+        removed=page.removed + later.removed,
+        cursor=page.cursor if later.cursor is None else later.cursor,
+        total=page.total if later.total is None else later.total,
+        gap=page.gap or later.gap,
+    )
 
 
 async def _next(iterator: AsyncIterator[Page]) -> Page | None:

@@ -1,11 +1,19 @@
 -- name: changed_rows
--- Of the rows of a page, those whose content is new to us or whose link waits for a fresh look, and which of them are
--- our own writes, read back for the first time.
-SELECT r.i, l.inflight IS NOT NULL AND NOT l.gone FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (i text, f bigint)
+-- Of the rows of a page, those whose content is new to us or whose link waits for a fresh look; whether one is our own
+-- write, read back for the first time; and whether it is there as we sent it.
+SELECT r.i, l.inflight IS NOT NULL AND NOT l.gone,
+    l.fingerprint = r.f AND NOT l.gone AND (l.inflight->>'done_us')::bigint < %(read_us)s
+        AND NOT EXISTS (SELECT 1 FROM inbox b WHERE b.source = %(source)s AND b.vendor_id = r.i)
+FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (i text, f bigint)
 LEFT JOIN LATERAL (
     SELECT fingerprint, inflight, gone FROM link k WHERE k.source = %(source)s AND k.vendor_id = r.i OFFSET 0) l ON true
 WHERE l.fingerprint IS DISTINCT FROM r.f OR l.inflight IS NOT NULL OR l.gone
    OR EXISTS (SELECT 1 FROM inbox b WHERE b.source = %(source)s AND b.vendor_id = r.i)
+
+-- name: confirm_links
+-- Our own writes, seen there as we sent them by a read that began after them.
+UPDATE link l SET inflight = NULL, read_us = greatest(l.read_us, %(read_us)s)
+WHERE l.source = %(source)s AND l.vendor_id = ANY(%(ids)s) AND (l.inflight->>'done_us')::bigint < %(read_us)s
 
 -- name: put_inbox
 -- Store what was read, durably, before anything is done with it.
@@ -105,6 +113,18 @@ SELECT r.key, m.golden_id FROM jsonb_array_elements_text(%(batch)s::jsonb) AS r 
 SELECT id, entity, fields, claims, flips, version, gone FROM golden
 WHERE id = ANY(%(ids)s::bigint[]) AND joined_into IS NULL
 ORDER BY id FOR UPDATE
+
+-- name: lock_lanes
+-- The same for a delivery, which needs no more than the fields, and seldom those.
+SELECT id, CASE WHEN %(fields)s THEN fields END FROM golden
+WHERE id = ANY(%(ids)s::bigint[]) AND joined_into IS NULL
+ORDER BY id FOR UPDATE
+
+-- name: load_links_there
+-- The links of golden records in one stream.
+SELECT source, vendor_id, golden_id, base, agreed, inflight, faults, fingerprint, stamp, modified_us, read_us,
+    excluded, gone, moved_to
+FROM link WHERE golden_id = ANY(%(ids)s::bigint[]) AND source = %(source)s
 
 -- name: load_links_of
 -- All links of golden records.
@@ -322,46 +342,35 @@ SELECT id, golden_id, vendor_id, op, patch - ARRAY(SELECT jsonb_object_keys(left
 FROM delivery WHERE source = %(source)s AND state = 'inflight' ORDER BY id FOR UPDATE SKIP LOCKED
 
 -- name: due_deliveries
--- Golden records with something due for a system, most urgent first.
-SELECT golden_id FROM delivery d
+-- What is due for a system and for which golden records, most urgent first.
+SELECT id, golden_id FROM delivery d
 WHERE source = %(source)s AND state IN ('pending', 'failing') AND due_us <= %(now_us)s AND lane BETWEEN %(least)s AND %(most)s
   AND NOT EXISTS (SELECT 1 FROM delivery k WHERE k.source = d.source AND k.golden_id = d.golden_id AND k.state = 'inflight')
 ORDER BY lane, id LIMIT %(limit)s
 
 -- name: claim_deliveries
--- What is due for locked golden records: for each the most urgent, one at a time.
-SELECT id, golden_id, vendor_id, op, patch, prior, lane, tries, golden_version,
+-- What is due for locked golden records goes in flight, unless something else has meanwhile.
+UPDATE delivery d SET state = 'inflight', reason = NULL, left_out = NULL, due_us = 0, again = false, sent_at = %(now)s
+WHERE id = ANY(%(ids)s::bigint[]) AND state IN ('pending', 'failing')
+  AND NOT EXISTS (SELECT 1 FROM delivery k WHERE k.source = d.source AND k.golden_id = d.golden_id AND k.state = 'inflight')
+RETURNING id, golden_id, vendor_id, op, patch, prior, lane, tries, golden_version,
     (extract(epoch FROM created_at) * 1000000)::bigint, refused, NULL
-FROM delivery
-WHERE id = ANY(ARRAY(
-    SELECT DISTINCT ON (golden_id) id FROM delivery d
-    WHERE source = %(source)s AND state IN ('pending', 'failing') AND due_us <= %(now_us)s
-      AND lane BETWEEN %(least)s AND %(most)s AND golden_id = ANY(%(ids)s::bigint[])
-      AND NOT EXISTS (
-          SELECT 1 FROM delivery k WHERE k.source = d.source AND k.golden_id = d.golden_id AND k.state = 'inflight')
-    ORDER BY golden_id, lane, id)) AND state IN ('pending', 'failing')
-ORDER BY lane, id FOR UPDATE
 
 -- name: mark_deliveries
--- What becomes of claimed deliveries before the call.
-UPDATE delivery d SET state = r.state, reason = r.reason, left_out = r.left_out, due_us = r.due_us, again = false,
-    sent_at = CASE WHEN r.state = 'inflight' THEN %(now)s ELSE d.sent_at END,
+-- Claimed deliveries that do not go now, or not with all their fields.
+UPDATE delivery d SET state = r.state, reason = r.reason, left_out = r.left_out, due_us = r.due_us,
     settled_at = CASE WHEN r.state IN ('superseded', 'filtered') THEN %(now)s END
 FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (id bigint, state text, reason text, left_out jsonb, due_us bigint)
 WHERE d.id = r.id
 
 -- name: settle_deliveries
--- What became of deliveries after the call.
+-- What became of deliveries after the call, and whose records changed while they were on their way.
 UPDATE delivery d SET state = r.state, reason = r.reason, due_us = r.due_us, tries = r.tries, vendor_id = r.vendor_id,
     refused = r.refused,
     settled_at = CASE WHEN r.state IN ('applied', 'superseded', 'filtered') THEN %(now)s::timestamptz END
 FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (
     id bigint, state text, reason text, due_us bigint, tries smallint, vendor_id text, refused jsonb)
-WHERE d.id = r.id
-
--- name: settled_again
--- Records that changed while their delivery was on its way.
-SELECT d.golden_id FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (id bigint) JOIN delivery d ON d.id = r.id WHERE d.again
+WHERE d.id = r.id RETURNING d.golden_id, d.again
 
 -- name: replan_children
 -- Records that refer to something that has just come to exist in a system.

@@ -395,7 +395,10 @@ def _note_change(desk: Desk, setup: Setup, look: Look, golden: Golden, edits: li
     if not first:
         golden.version += 1
     desk.touch(golden)
-    desk.set_keys(golden, setup.keys_for(desk.entity, golden.fields))
+    if first or any(edit.field in setup.key_fields[desk.entity] for edit in edits):
+        whole = first and golden.fields.keys() == look.values.keys()
+        identifying = [key for key, _ in look.keys] if whole else None
+        desk.set_keys(golden, setup.keys_for(desk.entity, golden.fields, identifying))
     for name, field in look.source.entity.fields.items():
         if field.type is FieldType.REF and (first or any(edit.field == name for edit in edits)):
             refers_to = golden.fields.get(name)

@@ -79,7 +79,7 @@ def _settle_success(desk: Desk, source: Source, parcel: Parcel, golden: Golden, 
         link = desk.links.get((source.id, parcel.vendor_id))
         if link is not None:
             link.gone, link.inflight, link.read_us = True, None, now_us
-            desk.touch(golden, link)
+            desk.touch_link(link)
         _done(desk, parcel, "applied", None)
         return
     link = _tie(desk, source, parcel, golden, receipt, now_us)
@@ -87,9 +87,11 @@ def _settle_success(desk: Desk, source: Source, parcel: Parcel, golden: Golden, 
         return
     accept_receipt(link, parcel.patch, now_us)
     park(link, golden, parcel)
-    link.fingerprint = None
+    # a new record holds nothing but what we sent: if it is read back like that, there is nothing to look at
+    plain = parcel.op == "create" and receipt.created and not source.stream.version and not parcel.echo
+    link.fingerprint = source.mapping.fingerprint_of_new(parcel.row) if plain else None
     link.stamp = receipt.version or ""
-    desk.touch(golden, link)
+    desk.touch_link(link)
     _done(desk, parcel, "applied", None, vendor_id=link.vendor_id)
     if receipt.stored is not None:
         _read_receipt(desk, source, link, receipt.stored, now_us)
@@ -167,7 +169,7 @@ def _settle_refusal(
     desk: Desk, source: Source, parcel: Parcel, golden: Golden, refusal: Refusal, now_us: int, backoff_us: int
 ) -> None:
     link = desk.links.get((source.id, parcel.vendor_id)) if parcel.vendor_id else None
-    _forget(desk, golden, link)
+    _forget(desk, link)
     reason = _words(refusal)
     match refusal.kind:
         case RefusalKind.TEMPORARY:
@@ -220,7 +222,7 @@ def _reject(
     for name in named:
         link.faults[name] = reason
         link.agreed[name] = golden.fields.get(name)
-    desk.touch(golden, link)
+    desk.touch_link(link)
     _done(desk, parcel, "superseded" if rest else "filtered", f"{', '.join(sorted(named))}: {reason}")
     if rest:
         desk.replan.add(golden.id)
@@ -244,8 +246,7 @@ def _settle_error(
         case _:
             wait_us = max(backoff_us, int((getattr(error, "retry_after_s", None) or 0) * 1e6))
             _again(desk, parcel, str(error), now_us, wait_us)
-    golden = desk.goldens[parcel.golden_id]
-    _forget(desk, golden, desk.links.get((source.id, parcel.vendor_id)))
+    _forget(desk, desk.links.get((source.id, parcel.vendor_id)))
 
 
 def _settle_lost(
@@ -270,11 +271,11 @@ def _again(desk: Desk, parcel: Parcel, reason: str, now_us: int, wait_us: int) -
     desk.settled.append(_row(parcel, "failing", reason, due_us=now_us + wait_us, tries=parcel.tries + 1))
 
 
-def _forget(desk: Desk, golden: Golden, link: Link | None) -> None:
+def _forget(desk: Desk, link: Link | None) -> None:
     """The write did not happen: the memory of it would only mislead."""
     if link is not None and link.inflight is not None and link.inflight.done_us is None:
         link.inflight = None
-        desk.touch(golden, link)
+        desk.touch_link(link)
 
 
 def _look_again(desk: Desk, source: Source, vendor_id: str, golden: Golden, now_us: int) -> None:

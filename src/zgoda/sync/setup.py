@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from zgoda.identity.match import IdentityRules, contact_points, keys_of, point_keys
+from zgoda.identity.match import CONTACT_FIELDS, IdentityRules, contact_points, keys_of, point_keys
 from zgoda.kit.mapping import Mapping as FieldMapping
 from zgoda.kit.spec import Op, Stream
 from zgoda.model.entities import Entity
@@ -104,16 +104,29 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def rules_for(self, source: Source) -> Rules:
         return self._rules[source.id]
 
-    def keys_for(self, entity: str, fields: Values) -> set[str]:
-        """The keys under which a golden record is found: those that identify it and, for people, the contact points by
-        which consent is held."""
-        keys = {key for key, _ in keys_of(self.identity[entity], fields)}
+    def keys_for(self, entity: str, fields: Values, identifying: list[str] | None = None) -> set[str]:
+        """The keys under which a golden record is found: those that identify it (given, if known already) and, for
+        people, the contact points by which consent is held."""
+        keys = {key for key, _ in keys_of(self.identity[entity], fields)} if identifying is None else set(identifying)
         if entity == "person" and self._consent_channels:
             for point in contact_points(fields):
                 known = point_keys(point)
                 if ("email" if "@" in point else "phone") in self._consent_channels and keys.isdisjoint(known):
                     keys.add(known[-1])
         return keys
+
+    @cached_property
+    def key_fields(self) -> dict[str, frozenset[str]]:
+        """The fields of each entity that keys are made of."""
+        return {
+            entity.name: frozenset(
+                (
+                    *(field for rule in self.identity[entity.name].keys for field, _ in rule.parts),
+                    *(CONTACT_FIELDS if entity.name == "person" else ()),
+                )
+            )
+            for entity in self.entities
+        }
 
     @cached_property
     def _consent_channels(self) -> frozenset[str]:

@@ -174,7 +174,7 @@ CREATE TABLE delivery (
 CREATE UNIQUE INDEX delivery_open ON delivery (source, golden_id, coalesce(vendor_id, ''), optout)
     WHERE state IN ('pending', 'inflight', 'held', 'failing', 'dead');
 CREATE INDEX delivery_due ON delivery (source, lane, id) WHERE state IN ('pending', 'failing');
-CREATE INDEX delivery_inflight ON delivery (source) WHERE state = 'inflight';
+CREATE INDEX delivery_inflight ON delivery (golden_id, source) WHERE state = 'inflight';
 CREATE INDEX delivery_golden ON delivery (golden_id);
 
 -- Every change of a golden record, with the rule that made it: field -> [old, new, rule].
