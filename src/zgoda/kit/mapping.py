@@ -102,7 +102,7 @@ class Mapping:
         return self._digest([get(row) for get in self._getters])
 
     def fingerprint_of_new(self, row: dict[str, Any]) -> int:
-        """The fingerprint of a record that holds just what we send, the other fields blank as the vendor spells that."""
+        """The fingerprint of a record that holds what we send and, in the other fields, the vendor's blank."""
         return self._digest([self._blank if (raw := get(row)) is MISSING else raw for get in self._getters])
 
     def _digest(self, values: list[Any]) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Final
 
 import msgspec
 import structlog
@@ -18,6 +18,7 @@ from zgoda.db.lease import Fenced, Lease
 from zgoda.kit.connection import Connection
 from zgoda.kit.errors import ConnectorError
 from zgoda.kit.pace import Lane
+from zgoda.sync.budget import remember_spent
 from zgoda.sync.cycle import Cycle, Hub, deliver_source, note_trouble, reconcile_all, stopped, waiting_sources
 from zgoda.sync.desk import SQL
 from zgoda.sync.pull import pull_all, pull_changes, pull_hints
@@ -25,26 +26,37 @@ from zgoda.sync.setup import Source
 
 log = structlog.get_logger()
 
+FOLLOWED_BY: Final[Mapping[str, tuple[str, ...]]] = {
+    "hints": ("reconcile",),
+    "poll": ("reconcile",),
+    "reconcile": ("live", "backfill"),
+    "live": ("live", "reconcile", "hints"),
+    "backfill": ("backfill", "reconcile", "hints"),
+}
+"""Which loops have something to do when one of a kind did something."""
+
 IDLE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 
 
 class Keeper:
-    """Runs a hub until `stop` is set. `wake` makes the loops look at once (a webhook came, an operator decided)."""
+    """Runs a hub until `stop` is set. `wake` makes loops look at once (a webhook came, an operator decided)."""
 
     def __init__(self, hub: Hub, holder: str, *, lease_s: float = 15.0) -> None:
         self._hub = hub
         self._holder = holder
         self._lease_s = lease_s
         self.stop = asyncio.Event()
-        self._wakers: set[asyncio.Event] = set()
+        self._bells: dict[str, asyncio.Event] = {}
         self.progress: dict[str, datetime] = {}
         self.troubles: dict[str, str] = {}
         self.applied = 0
 
-    def wake(self) -> None:
-        for waker in self._wakers:
-            waker.set()
+    def wake(self, *kinds: str) -> None:
+        """Ring the bells of some kinds of loops (see `FOLLOWED_BY`), or of all."""
+        for name, bell in self._bells.items():
+            if not kinds or name.partition(" ")[0] in kinds:
+                bell.set()
 
     async def run(self) -> None:
         """All loops, until `stop`; then they finish what they hold and give their leases back."""
@@ -76,9 +88,10 @@ class Keeper:
                 await lease.give_back()
 
     async def _hold(self, lease: Lease, lost: asyncio.Event) -> None:
-        """Renew in time; when that fails, the loops under the lease stop."""
+        """Renew in time; when that fails, the loops under the lease stop. What was spent meanwhile is remembered."""
         while not self.stop.is_set() and not lost.is_set():
             await self._pause(self._lease_s / 3, lost)
+            await remember_spent(self._hub.db, self._hub.clock, self._hub.connections)
             if self.stop.is_set() or lost.is_set():
                 return
             if not await lease.take():
@@ -87,7 +100,9 @@ class Keeper:
 
     async def _loop(self, name: str, hub: Hub, work: Callable[[Hub], Awaitable[int]], lost: asyncio.Event) -> None:
         pause_s = IDLE_S
+        bell = self._bells.setdefault(name, asyncio.Event())
         while not self.stop.is_set() and not lost.is_set():
+            bell.clear()  # before the work: who rings while we look is heard
             try:
                 done = await work(hub)
             except Fenced:
@@ -97,31 +112,26 @@ class Keeper:
                 self.troubles[name] = str(error)
                 log.warning("loop.failed", loop=name, error=type(error).__name__)
                 pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
-                await self._pause(pause_s, lost)
+                await self._pause(pause_s, lost, bell)
                 continue
             pause_s = IDLE_S
             self.troubles.pop(name, None)
             self.progress[name] = hub.clock.now()
             if not done:
-                await self._pause(IDLE_S, lost)
+                await self._pause(IDLE_S, lost, bell)
             else:
-                self.wake()
+                self.wake(*FOLLOWED_BY[name.partition(" ")[0]])
 
-    async def _pause(self, seconds: float, lost: asyncio.Event | None = None) -> None:
-        """Until the time is over, somebody wakes us, or we have to stop."""
-        waker = asyncio.Event()
-        self._wakers.add(waker)
-        waits: list[asyncio.Future[Any]] = [
-            asyncio.ensure_future(waker.wait()),
-            asyncio.ensure_future(self.stop.wait()),
-        ]
-        waits.append(asyncio.ensure_future(self._hub.clock.sleep(seconds)))
-        if lost is not None:
-            waits.append(asyncio.ensure_future(lost.wait()))
+    async def _pause(self, seconds: float, *others: asyncio.Event) -> None:
+        """Until the time is over, one of these happens, or we have to stop."""
+        events = (self.stop, *others)
+        if any(event.is_set() for event in events):
+            return
+        waits = [asyncio.ensure_future(event.wait()) for event in events]
+        waits.append(asyncio.ensure_future(self._hub.clock.sleep(seconds)))  # pyright: ignore[reportArgumentType]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._wakers.discard(waker)
             for wait in waits:
                 wait.cancel()
 
@@ -159,7 +169,7 @@ class Keeper:
                     await pull_changes(hub.db, hub.clock, connection, source, run=None)
                 else:
                     continue
-                self.wake()
+                self.wake("reconcile")
             except ConnectorError as error:
                 if await note_trouble(hub, source, error):
                     raise

@@ -15,10 +15,10 @@ from litestar import Litestar, Request, Response, get, route
 from litestar.exceptions import NotFoundException
 from prometheus_client import CollectorRegistry, generate_latest
 
+from zgoda.entrypoints.web.doorstep import Doorstep
 from zgoda.entrypoints.web.metrics import HubCollector
-from zgoda.kit.spec import Delivery, Forged, Hint
+from zgoda.kit.spec import Delivery, Forged
 from zgoda.sync.cycle import Hub
-from zgoda.sync.intake import take_hints
 from zgoda.sync.schedule import Keeper
 
 log = structlog.get_logger()
@@ -28,6 +28,7 @@ MAX_BODY_BYTES = 1_000_000
 
 def build(hub: Hub, keeper: Keeper, settings_of: Callable[[str], dict[str, Any]]) -> Litestar:
     """The application. `settings_of` gives a connection's settings (for webhook secrets)."""
+    doorstep = Doorstep(hub.db, hub.clock)
     registry = CollectorRegistry()
     registry.register(HubCollector(keeper))
 
@@ -70,25 +71,20 @@ def build(hub: Hub, keeper: Keeper, settings_of: Callable[[str], dict[str, Any]]
         except Forged:
             log.warning("webhook.refused", connection=connection)
             raise NotFoundException from None
-        count = await _take(hub, connection, hints)
-        if count:
-            keeper.wake()
+        known = [(source, hint) for hint in hints if (source := hub.setup.find(connection, hint.stream)) is not None]
+        await doorstep.take(known)
+        if known:
+            keeper.wake("hints")
         if line.connector.acknowledgement is not None:
             media_type, body = line.connector.acknowledgement
             return Response(body, media_type=media_type)
-        return Response({"hints": count})
+        return Response({"hints": len(known)})
 
     return Litestar(
         route_handlers=[live, ready, metrics, webhook],
         openapi_config=None,
         request_max_body_size=MAX_BODY_BYTES,
     )
-
-
-async def _take(hub: Hub, connection: str, hints: list[Hint]) -> int:
-    known = [(source, hint) for hint in hints if (source := hub.setup.find(connection, hint.stream)) is not None]
-    await take_hints(hub.db, hub.clock, known)
-    return len(known)
 
 
 class Server(uvicorn.Server):
