@@ -72,7 +72,7 @@ def fold_email(address: str) -> str:
 def fold_phone(number: str) -> str:
     """Digits for comparing, with a leading `+` where the country is known."""
     text = number.strip()
-    digits = _NO_DIGIT.sub("", text)
+    digits = text.translate(_DIGITS) if text.isascii() else _NO_DIGIT.sub("", text)
     if text.startswith("+"):
         return "+" + digits
     if text.startswith("00"):
@@ -80,6 +80,7 @@ def fold_phone(number: str) -> str:
     return digits
 
 
+_DIGITS = {code: None for code in range(128) if not chr(code).isdigit()}
 _NO_DIGIT = re.compile(r"[^0-9]+")
 
 
@@ -111,3 +112,6 @@ _FOLD: Mapping[FieldType, Callable[[Any], Any]] = {
     FieldType.PHONE: fold_phone,
     FieldType.URL: fold_url,
 }
+
+FOLDED = frozenset(_FOLD)
+"""Types of which two spellings may mean the same."""

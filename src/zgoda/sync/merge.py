@@ -12,6 +12,7 @@ nothing. The three laws live here and in `deliver`:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 from typing import Any, Final
 
 import msgspec
@@ -19,9 +20,9 @@ import msgspec
 from zgoda.kit.mapping import Map
 from zgoda.model.entities import Field, FieldType
 from zgoda.model.golden import Claim, Golden, Inflight, Link
-from zgoda.model.values import Values, rewritten, same
+from zgoda.model.values import FOLDED, Values, rewritten, same
 from zgoda.privacy.consent import Word, is_consent, weigh
-from zgoda.sync.policy import UNKNOWN, Contest, Policy, settle
+from zgoda.sync.policy import ALONE, UNKNOWN, Ask, Contest, Longest, MostRecent, Policy, settle
 
 NOT_APPLIED: Final = "accepted but not applied"
 
@@ -45,7 +46,7 @@ class FieldRule(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy
 
 
-class Rules(msgspec.Struct, frozen=True, kw_only=True):
+class Rules(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """All a merge must know: the fields' policies, this stream's mapping rows, and the systems' names and rank."""
 
     fields: Mapping[str, FieldRule]
@@ -55,8 +56,22 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     flip_limit: int = 8
     flip_window_us: int = 3_600_000_000
 
+    @cached_property
+    def plain(self) -> frozenset[str]:
+        """Fields of which a change simply holds where nobody else has changed them: no consent, no special direction
+        or null policy, and a policy that decides contests only."""
+        return frozenset(
+            name
+            for name, row in self.maps.items()
+            if name in self.fields
+            and row.direction != "out"
+            and row.nulls == "propagate"
+            and isinstance(self.fields[name].policy, MostRecent | Longest | Ask)
+            and self.fields[name].field.type is not FieldType.CONSENT
+        )
 
-class Edit(msgspec.Struct, frozen=True, kw_only=True):
+
+class Edit(msgspec.Struct, frozen=True):
     """A change of the golden record."""
 
     field: str
@@ -65,7 +80,7 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
     rule: str
 
 
-class Dispute(msgspec.Struct, frozen=True, kw_only=True):
+class Dispute(msgspec.Struct, frozen=True):
     """Two systems said different things; the losing value is kept. `open` waits for a person."""
 
     field: str
@@ -78,12 +93,17 @@ class Dispute(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Merged(msgspec.Struct, kw_only=True):
-    """The outcome: the golden record's changes and the link's new memory. `stale` means nothing was taken at all."""
+    """The outcome: the golden record's changes and the link's new memory, only to be read. `stale` means nothing was
+    taken at all."""
 
     edits: list[Edit] = msgspec.field(default_factory=list[Edit])
     disputes: list[Dispute] = msgspec.field(default_factory=list[Dispute])
     stale: bool = False
     confirmed: bool = False
+
+
+UNCHANGED: Final = Merged()
+STALE: Final = Merged(stale=True)
 
 
 Peers = Callable[[str], Mapping[str, Any]]
@@ -111,23 +131,26 @@ def merge(golden: Golden, link: Link, seen: Observation, rules: Rules, peers: Pe
 
     The caller owns both objects: they are its copies of two locked rows.
     """
-    merged = Merged()
     if _is_stale(link, seen):
-        merged.stale = True
-        return merged
+        return STALE
     if seen.values == link.base and link.inflight is None:
         _remember(link, seen)
-        return merged
+        return UNCHANGED
+    merged = Merged()
     settled_here = _confirm(link, seen, merged) if link.inflight is not None else frozenset[str]()
-    for name, value in seen.values.items():
+    base = link.base
+    changed = [name for name, value in seen.values.items() if base.get(name, UNKNOWN) != value]
+    for name in changed:
         if name in settled_here:
             continue
-        held_there = link.base.get(name, UNKNOWN)
-        if value == held_there:
-            continue
+        value, held_there = seen.values[name], base.get(name, UNKNOWN)
+        base[name] = value
         rule = rules.fields[name]
-        link.base[name] = value
-        if held_there is not UNKNOWN and same(rule.field.type, value, held_there):
+        if held_there is not UNKNOWN and rule.field.type in FOLDED and same(rule.field.type, value, held_there):
+            continue
+        alone = held_there is not UNKNOWN and golden.fields.get(name, UNKNOWN) == held_there
+        if alone and name in rules.plain and name not in link.agreed:
+            _take_uncontested(golden, link, name, value, seen, rules, merged)
             continue
         agreed = link.agreed.pop(name, UNKNOWN)
         link.faults.pop(name, None)
@@ -136,17 +159,31 @@ def merge(golden: Golden, link: Link, seen: Observation, rules: Rules, peers: Pe
     return merged
 
 
-class _Change:
+class _Change(msgspec.Struct):
     """One field that a system holds differently than before."""
 
-    __slots__ = ("agreed", "held_there", "rule", "seen", "value")
+    rule: FieldRule
+    value: Any
+    held_there: Any
+    agreed: Any
+    seen: Observation
 
-    def __init__(self, rule: FieldRule, value: Any, held_there: Any, agreed: Any, seen: Observation) -> None:
-        self.rule = rule
-        self.value = value
-        self.held_there = held_there
-        self.agreed = agreed
-        self.seen = seen
+
+def _take_uncontested(
+    golden: Golden, link: Link, name: str, value: Any, seen: Observation, rules: Rules, merged: Merged
+) -> None:
+    """The short way for what nearly all changes are: only this side moved, and no rule has a say in that."""
+    if link.faults:
+        link.faults.pop(name, None)
+    held = golden.fields[name]
+    if _oscillates(golden, name, seen.read_us, rules):
+        merged.disputes.append(_too_often(golden, link, name, value))
+        link.agreed[name] = held
+        return
+    said_us = seen.read_us if seen.modified_us is None else seen.modified_us
+    merged.edits.append(Edit(name, held, value, ALONE))
+    golden.fields[name] = value
+    golden.claims[name] = Claim(link.source, said_us, ALONE)
 
 
 def _is_stale(link: Link, seen: Observation) -> bool:
@@ -227,23 +264,25 @@ def _decide(golden: Golden, link: Link, change: _Change, rules: Rules, peers: Pe
     name, kind = change.rule.field.name, change.rule.field.type
     held, claim = golden.fields.get(name), golden.claim(name)
     offered_us = change.seen.modified_us if change.seen.modified_us is not None else change.seen.read_us
+    contested = _contested(kind, held, change)
     settled = settle(
         change.rule.policy,
         Contest(
-            field=change.rule.field,
-            held=held,
-            held_by=rules.systems.get(claim.source, ""),
-            held_us=claim.at_us,
-            offered=change.value,
-            offered_by=rules.systems[link.source],
-            offered_us=offered_us,
-            base=change.held_there,
-            contested=_contested(kind, held, change),
-            peers=lambda: peers(name),
+            change.rule.field,
+            held,
+            rules.systems.get(claim.source, ""),
+            claim.at_us,
+            change.value,
+            rules.systems[link.source],
+            offered_us,
+            change.held_there,
+            contested,
+            partial(peers, name),
         ),
         rules.order,
     )
-    if same(kind, settled.value, held):
+    # `_take` has found that what is offered differs from what holds
+    if settled.value is not change.value and same(kind, settled.value, held):
         if not settled.open and change.held_there is UNKNOWN and held is None:
             return
         merged.disputes.append(_lost(golden, link, change, settled.rule, open=settled.open))
@@ -251,20 +290,13 @@ def _decide(golden: Golden, link: Link, change: _Change, rules: Rules, peers: Pe
             link.agreed[name] = held
         return
     if _oscillates(golden, name, change.seen.read_us, rules):
-        merged.disputes.append(_lost(golden, link, change, "changed back and forth too often: ask", open=True))
+        merged.disputes.append(_too_often(golden, link, name, change.value))
         link.agreed[name] = held
         return
-    merged.edits.append(Edit(field=name, old=held, new=settled.value, rule=settled.rule))
-    if _contested(kind, held, change) and held is not None:
+    merged.edits.append(Edit(name, held, settled.value, settled.rule))
+    if contested and held is not None:
         merged.disputes.append(
-            Dispute(
-                field=name,
-                kept=settled.value,
-                kept_by=link.source,
-                lost=held,
-                lost_by=claim.source,
-                rule=settled.rule,
-            )
+            Dispute(name, kept=settled.value, kept_by=link.source, lost=held, lost_by=claim.source, rule=settled.rule)
         )
     golden.fields[name] = settled.value
     golden.claims[name] = Claim(link.source, offered_us, settled.rule)
@@ -298,28 +330,29 @@ def _take_consent(golden: Golden, link: Link, change: _Change, merged: Merged) -
         merged.disputes.append(_lost(golden, link, change, weighed.rule))
     if weighed.status == golden.fields.get(name):
         return
-    merged.edits.append(Edit(field=name, old=golden.fields.get(name), new=weighed.status, rule=weighed.rule))
+    merged.edits.append(Edit(name, golden.fields.get(name), weighed.status, weighed.rule))
     golden.fields[name] = weighed.status
     golden.claims[name] = Claim(link.source, at_us, weighed.rule, offered.proof_us)
 
 
+def _too_often(golden: Golden, link: Link, name: str, value: Any) -> Dispute:
+    return _disputed(golden, link, name, value, "changed back and forth too often: ask", open=True)
+
+
 def _lost(golden: Golden, link: Link, change: _Change, rule: str, *, open: bool = False) -> Dispute:
-    name = change.rule.field.name
-    return Dispute(
-        field=name,
-        kept=golden.fields.get(name),
-        kept_by=golden.claim(name).source,
-        lost=change.value,
-        lost_by=link.source,
-        rule=rule,
-        open=open,
-    )
+    return _disputed(golden, link, change.rule.field.name, change.value, rule, open=open)
+
+
+def _disputed(golden: Golden, link: Link, name: str, value: Any, rule: str, *, open: bool) -> Dispute:
+    kept, kept_by = golden.fields.get(name), golden.claim(name).source
+    return Dispute(name, kept=kept, kept_by=kept_by, lost=value, lost_by=link.source, rule=rule, open=open)
 
 
 def _remember(link: Link, seen: Observation) -> None:
-    link.read_us = max(link.read_us, seen.read_us)
-    if seen.modified_us is not None:
-        link.modified_us = max(link.modified_us or 0, seen.modified_us)
+    if seen.read_us > link.read_us:
+        link.read_us = seen.read_us
+    if seen.modified_us is not None and (link.modified_us is None or seen.modified_us > link.modified_us):
+        link.modified_us = seen.modified_us
 
 
 def expect_write(link: Link, patch: Values, echo: Values, now_us: int) -> None:

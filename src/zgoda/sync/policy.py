@@ -81,6 +81,9 @@ Policy: TypeAlias = (
 )
 
 
+ALONE: Final = "only this side changed"
+
+
 class _Unknown:
     """No system has said anything yet (which is not the same as blank)."""
 
@@ -91,7 +94,7 @@ class _Unknown:
 UNKNOWN: Final = _Unknown()
 
 
-class Contest(msgspec.Struct, frozen=True, kw_only=True):
+class Contest(msgspec.Struct, frozen=True):
     """What a policy sees. Systems are connection names; times are microseconds since 1970.
 
     `base` is what the offering system held before (`UNKNOWN` at first sight). `peers` gives what each other linked
@@ -160,7 +163,7 @@ def _prefer(policy: Prefer, contest: Contest) -> Settled:
 
 def _most_recent(policy: MostRecent, contest: Contest, order: tuple[str, ...]) -> Settled:
     if not contest.contested:
-        return Settled(value=contest.offered, rule="only this side changed")
+        return Settled(value=contest.offered, rule=ALONE)
     later_us = contest.offered_us - contest.held_us
     if abs(later_us) > policy.tolerance_s * 1e6:
         value = contest.offered if later_us > 0 else contest.held
@@ -190,7 +193,7 @@ def _ranked(policy: Ranked, contest: Contest) -> Settled:
 
 def _longest(contest: Contest) -> Settled:
     if not contest.contested:
-        return Settled(value=contest.offered, rule="only this side changed")
+        return Settled(value=contest.offered, rule=ALONE)
     longer = len(str(contest.offered or "")) > len(str(contest.held or ""))
     return Settled(value=contest.offered if longer else contest.held, rule="longest")
 
@@ -226,7 +229,7 @@ def _ratchet(policy: Ratchet, contest: Contest) -> Settled:
 
 def _ask(contest: Contest) -> Settled:
     if not contest.contested:
-        return Settled(value=contest.offered, rule="only this side changed")
+        return Settled(value=contest.offered, rule=ALONE)
     return Settled(value=contest.held, rule="ask", open=True)
 
 

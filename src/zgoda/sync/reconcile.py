@@ -45,7 +45,7 @@ from zgoda.sync.desk import (
     lay_points,
     save,
 )
-from zgoda.sync.merge import Edit, Merged, Observation, begin, merge
+from zgoda.sync.merge import UNCHANGED, Edit, Observation, begin, merge
 from zgoda.sync.propose import propose
 from zgoda.sync.setup import Setup, Source
 
@@ -323,7 +323,7 @@ def _merge_row(desk: Desk, setup: Setup, look: Look, link: Link) -> None:
     fields_before = dict(golden.fields)
     if first:
         begin(golden, link, seen)
-        merged = Merged()
+        merged = UNCHANGED
     else:
         merged = merge(golden, link, seen, setup.rules_for(look.source), lambda field: _peers(desk, setup, link, field))
     if merged.stale:
@@ -333,13 +333,13 @@ def _merge_row(desk: Desk, setup: Setup, look: Look, link: Link) -> None:
     link.stamp = _lock_of(look)
     desk.changed_links.add((link.source, link.vendor_id))
     desk.back_again.append({"s": link.source, "i": link.vendor_id, "read_us": look.item.read_us})
-    merged.edits += _weigh_points(desk, golden)
+    edits = [*merged.edits, *_weigh_points(desk, golden)]
     for dispute in merged.disputes:
         desk.dispute(golden, dispute, look.item.run)
-    if first or merged.edits or golden.fields != fields_before:
-        _note_change(desk, setup, look, golden, merged.edits, first=first)
+    if first or edits or golden.fields != fields_before:
+        _note_change(desk, setup, look, golden, edits, first=first)
     # also without an edit: the system may have said something that has to be put right there
-    live = bool(first or merged.edits) and not look.item.backfill
+    live = bool(first or edits) and not look.item.backfill
     desk.to_plan[golden.id] = desk.to_plan.get(golden.id, True) and not live
     desk.causes.setdefault(golden.id, (look.source.id, look.item.run))
 
