@@ -45,6 +45,7 @@ bench: setup ## how far from the tightest program that does the same job (NAME=p
 
 docs: setup ## write the generated parts of the documentation anew
 	@$(BIN)/python -m zgoda.settings.reference docs/configuration.md
+	@$(BIN)/python -m zgoda.twins.reference docs/twins.md
 
 coverage-of-ids: setup ## which acceptance, invariant and fault ids have a test, and which not
 	@$(BIN)/python -m tools.coverage_of_ids
