@@ -90,6 +90,7 @@ class Pool:
             await connection.execute("SET LOCAL enable_seqscan = on")
             await connection.execute("SET LOCAL enable_hashjoin = on")
             await connection.execute("SET LOCAL enable_mergejoin = on")
+            await connection.execute("SET LOCAL work_mem = '64MB'")
             await connection.execute("SET TRANSACTION READ ONLY")
             yield ConnectionTransaction(connection)
 

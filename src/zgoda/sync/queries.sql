@@ -516,12 +516,8 @@ SELECT (SELECT count(*) FROM (SELECT golden_id FROM link WHERE NOT gone GROUP BY
     (SELECT count(*) FROM suspicion WHERE state = 'open')
 
 -- name: state_counts
--- Records by state for every stream.
-SELECT source, state, count(*) FROM record_state GROUP BY 1, 2
-
--- name: reason_counts
--- Why records are not in sync.
-SELECT source, state, reason, count(*) FROM record_state WHERE state <> 'in sync' AND reason IS NOT NULL GROUP BY 1, 2, 3
+-- Records by state and reason for every stream.
+SELECT source, state, coalesce(reason, ''), count(*) FROM record_state GROUP BY 1, 2, 3
 
 -- name: inbox_counts
 -- What was read and waits to be reconciled.

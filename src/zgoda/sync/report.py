@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -57,7 +59,6 @@ async def status(pool: Pool, setup: Setup) -> Status:
     """Count everything. Reads whole tables: for people, not for loops."""
     async with pool.report() as tx:
         states = await tx.rows(SQL["state_counts"])
-        reasons = await tx.rows(SQL["reason_counts"])
         queues = dict(await tx.rows(SQL["inbox_counts"]))
         feeds = {(source, kind): (read, done) for source, kind, read, done in await tx.rows(SQL["feed_times"])}
         sources = {id: (canary, brake) for id, canary, brake in await tx.rows(SQL["source_brakes"])}
@@ -75,8 +76,12 @@ async def status(pool: Pool, setup: Setup) -> Status:
                 connection=source.connection,
                 stream=source.stream.name,
                 entity=source.entity.name,
-                states={state: count for id, state, count in states if id == source.id},
-                reasons={f"{state}: {why}": count for id, state, why, count in reasons if id == source.id},
+                states=_totals((state, count) for id, state, _why, count in states if id == source.id),
+                reasons={
+                    f"{state}: {why}": count
+                    for id, state, why, count in states
+                    if id == source.id and state != "in sync" and why
+                },
                 waiting_in=queues.get(source.id, 0),
                 canary=sources.get(source.id, ("", ""))[0],
                 brake=sources.get(source.id, ("", ""))[1] or "",
@@ -93,6 +98,13 @@ async def status(pool: Pool, setup: Setup) -> Status:
         suspicions=suspicions,
         orphans=orphans,
     )
+
+
+def _totals(counts: Iterable[tuple[str, int]]) -> dict[str, int]:
+    totals: Counter[str] = Counter()
+    for state, count in counts:
+        totals[state] += count
+    return dict(totals)
 
 
 def _connection(name: str, row: tuple[Any, ...] | None) -> ConnectionStatus:

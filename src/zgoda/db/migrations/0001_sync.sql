@@ -310,13 +310,14 @@ SELECT s.id AS source, g.id AS golden_id, l.vendor_id,
     END AS reason
 FROM golden g
 JOIN source s ON s.entity = g.entity
-LEFT JOIN LATERAL (
-    SELECT * FROM link k WHERE k.golden_id = g.id AND k.source = s.id ORDER BY k.gone, k.excluded NULLS FIRST LIMIT 1
-) l ON true
-LEFT JOIN LATERAL (
-    SELECT * FROM delivery k WHERE k.source = s.id AND k.golden_id = g.id
-        AND k.state IN ('pending', 'inflight', 'held', 'failing', 'dead')
-    ORDER BY array_position(ARRAY['held', 'dead', 'failing', 'pending', 'inflight'], k.state), k.id LIMIT 1
-) d ON true
+LEFT JOIN (
+    SELECT DISTINCT ON (golden_id, source) golden_id, source, vendor_id, faults, excluded, gone
+    FROM link ORDER BY golden_id, source, gone, excluded NULLS FIRST
+) l ON l.golden_id = g.id AND l.source = s.id
+LEFT JOIN (
+    SELECT DISTINCT ON (golden_id, source) golden_id, source, state, reason
+    FROM delivery WHERE state IN ('pending', 'inflight', 'held', 'failing', 'dead')
+    ORDER BY golden_id, source, array_position(ARRAY['held', 'dead', 'failing', 'pending', 'inflight'], state), id
+) d ON d.golden_id = g.id AND d.source = s.id
 LEFT JOIN exclusion x ON x.source = s.id AND x.golden_id = g.id
 WHERE g.joined_into IS NULL;

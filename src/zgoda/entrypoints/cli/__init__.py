@@ -2,38 +2,57 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 import click
 
-COMMANDS: Final[dict[str, str]] = {
-    "init": "begin",
-    "check": "begin",
-    "discover": "begin",
-    "validate": "begin",
-    "connectors": "begin",
-    "plan": "flow",
-    "sync": "flow",
-    "drift": "flow",
-    "run": "serve",
-    "worker": "serve",
-    "status": "look",
-    "why": "look",
-    "conflicts": "decide",
-    "held": "decide",
-    "dead-letters": "decide",
-    "runs": "look",
-    "policy": "look",
-    "undo": "decide",
-    "recreate": "decide",
-    "pause": "switch",
-    "resume": "switch",
-    "kill": "switch",
-    "twin": "twin",
-    "demo": "demo",
+from zgoda.entrypoints.cli.frame import shared_options
+from zgoda.entrypoints.cli.section import known_command
+from zgoda.entrypoints.cli.speak import Voice
+
+SECTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
+    "Begin": {
+        "init": ("begin", "write a small commented project folder"),
+        "connect": ("connect", "add a system, then say what it lets us do"),
+        "check": ("begin", "say who we are in the systems and what we may do"),
+        "discover": ("begin", "read a system's fields and propose mappings"),
+        "validate": ("begin", "check the project's files"),
+        "connectors": ("begin", "list the connectors, what they can do and their settings"),
+        "demo": ("demo", "the whole story on two twins"),
+        "twin": ("twin", "start a realistic vendor server"),
+    },
+    "Keep in agreement": {
+        "plan": ("flow", "show what a sync would do (exit 0: nothing, 2: changes)"),
+        "sync": ("flow", "read, reconcile and deliver once"),
+        "drift": ("flow", "compare everything and repair, without deleting"),
+        "run": ("serve", "keep the systems in agreement: schedule, webhooks, workers"),
+        "worker": ("serve", "one more worker for a running hub"),
+    },
+    "Look": {
+        "status": ("look", "how connections, streams and queues stand"),
+        "doctor": ("doctor", "find what commonly goes wrong, and say what to do"),
+        "why": ("look", "why a record or a field is what it is"),
+        "runs": ("look", "list runs and their results"),
+        "policy": ("look", "list the policies; print a field's as a truth table"),
+    },
+    "Decide": {
+        "conflicts": ("decide", "list and decide disagreements"),
+        "held": ("decide", "list, approve or reject what a brake holds"),
+        "dead-letters": ("decide", "list and redeliver what was refused"),
+        "undo": ("decide", "put back what a run changed"),
+        "recreate": ("decide", "create a record again where it was deleted"),
+    },
+    "Stop and go on": {
+        "pause": ("switch", "stop a connection or a stream"),
+        "resume": ("switch", "let it go on"),
+        "kill": ("switch", "stop all calls at once (and let them go on)"),
+    },
 }
-"""Command -> the module of this package that holds it."""
+"""The commands as `--help` shows them: command -> the module of this package that holds it, and a summary."""
+
+COMMANDS: Final = {name: module for group in SECTIONS.values() for name, (module, _) in group.items()}
 
 
 class Lazy(click.Group):
@@ -49,50 +68,44 @@ class Lazy(click.Group):
         return getattr(import_module(f"{__name__}.{module}"), cmd_name.replace("-", "_"))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(SUMMARIES.items()))
+        width = max(map(len, COMMANDS))
+        for title, group in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), summary) for name, (_, summary) in group.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS:
-            from difflib import get_close_matches
+        return super().resolve_command(ctx, known_command(ctx, args, COMMANDS))
 
-            near = get_close_matches(args[0], COMMANDS, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            ctx.fail(f"no such command {args[0]!r}.{hint}")
-        return super().resolve_command(ctx, args)
-
-
-SUMMARIES: Final[dict[str, str]] = {
-    "init": "write a small commented project folder",
-    "check": "say what the systems let us do",
-    "discover": "read a system's fields and propose mappings",
-    "validate": "check the project's files",
-    "connectors": "list the connectors and what they can do",
-    "plan": "show what a sync would do (exit 0: nothing, 2: changes)",
-    "sync": "read, reconcile and deliver once",
-    "drift": "compare everything and repair, without deleting",
-    "run": "keep the systems in agreement: schedule, webhooks, workers",
-    "worker": "one more worker for a running hub",
-    "status": "how connections, streams and queues stand",
-    "why": "why a record or a field is what it is",
-    "conflicts": "list and decide disagreements",
-    "held": "list, approve or reject what a brake holds",
-    "dead-letters": "list and redeliver what was refused",
-    "runs": "list runs and their results",
-    "policy": "print a field's policy as a truth table",
-    "undo": "put back what a run changed",
-    "recreate": "create a record again where it was deleted",
-    "pause": "stop a connection",
-    "resume": "let a connection go on",
-    "kill": "stop all writes at once (and let them go on)",
-    "twin": "start a realistic vendor server",
-    "demo": "the whole story on two twins",
-}
+    def main(self, args: Any = None, *rest: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Wrong usage ends with 1: 2 means "there are differences" in `plan` and `drift`."""
+        if not standalone_mode:
+            return super().main(args, *rest, standalone_mode=False, **extra)
+        words = sys.argv[1:] if args is None else list(args)
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="replace")  # a terminal that lacks a letter is no reason to fail
+        try:
+            sys.exit(super().main(args, *rest, standalone_mode=False, **extra))
+        except click.ClickException as error:
+            if "--json" in words:
+                Voice(json=True).fail(error.format_message(), "see --help")
+            error.show()
+            sys.exit(1)
+        except click.Abort:
+            sys.exit(130)
 
 
-@click.command(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.command(
+    cls=Lazy,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=(
+        "Exit codes: 0 done; 1 error; 2 differences (plan, drift); 3 something waits for a person or is in trouble "
+        "(sync, drift); 130 and 143 stopped by a signal."
+    ),
+)
+@shared_options
 @click.version_option(package_name="zgoda")
 def main() -> None:
     """Zgoda keeps CRM systems and marketing platforms in agreement. Consent always wins."""

@@ -3,23 +3,43 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from zgoda.entrypoints.cli.frame import Frame, command, store_of
+from zgoda.entrypoints.cli.section import section
+
+if TYPE_CHECKING:
+    from zgoda.entrypoints.cli.speak import Voice
+    from zgoda.sync.report import Status, Why
+
+STATES = ("in sync", "pending", "excluded", "failing", "held")
 
 
 @click.command(epilog="Examples:\n\n  zgoda status\n\n  zgoda status --json | jq .streams")
 @command
 async def status(frame: Frame) -> None:
-    """How connections, streams and queues stand: every record is in exactly one state."""
+    """How connections, streams and queues stand: every record is in exactly one state.
+
+    What stopped, or was stopped, is said on standard error, with the command that lets it go on.
+
+    Exit code: 0, however the hub stands (see `zgoda doctor` for a code that tells).
+    """
+    from zgoda.entrypoints.cli.alarm import alarms, sound
     from zgoda.sync.report import status as look
 
     async with store_of(frame) as store:
         found = await look(store.pool, store.setup)
-    voice = frame.voice
-    voice.result(found)
+        standing = await alarms(store, frame.folder)
+    frame.voice.result({**msgspec.to_builtins(found), "alarms": msgspec.to_builtins(standing)})
+    sound(frame.voice, standing)
+    show_status(frame.voice, found)
+
+
+def show_status(voice: Voice, found: Status) -> None:
+    """Connections, streams, and what waits for a person."""
     voice.table(
         ["connection", "status", "first sync", "since", "reason"],
         [
@@ -28,16 +48,15 @@ async def status(frame: Frame) -> None:
         ],
     )
     voice.say()
-    names = ["in sync", "pending", "excluded", "failing", "held", "erased"]
     voice.table(
-        ["stream", *(f">{name}" for name in names), ">inbox", "last read", "canary", "brake"],
+        ["stream", *(f">{name}" for name in STATES), ">inbox", "last read", "canary", "brake"],
         [
             (
                 f"{s.connection}/{s.stream}",
-                *(s.states.get(name, 0) for name in names),
+                *(s.states.get(name, 0) for name in STATES),
                 s.waiting_in,
-                when(s.last_read),
-                s.canary,
+                when(s.last_read) or "never",
+                "" if s.canary == "all" else s.canary,
                 s.brake,
             )
             for s in found.streams
@@ -48,41 +67,61 @@ async def status(frame: Frame) -> None:
             voice.say(f"  {stream.connection}/{stream.stream}: {field} is paused: {reason}", style="yellow")
         for reason, count in sorted(stream.reasons.items(), key=lambda item: -item[1])[:5]:
             voice.say(f"  {stream.connection}/{stream.stream}: {count} {reason}")
-    if found.switches:
-        voice.say(f"switches on: {', '.join(found.switches)}", style="bold red")
     voice.say()
-    voice.say(
-        f"{found.open_conflicts} open conflicts, {found.held} held, {found.dead} dead letters, "
-        f"{found.suspicions} possible duplicates, {found.orphans} waiting for a parent"
+    waiting = (
+        (found.open_conflicts, "open conflicts", "zgoda conflicts --open"),
+        (found.held, "held", "zgoda held"),
+        (found.dead, "dead letters", "zgoda dead-letters"),
+        (found.suspicions, "possible duplicates", ""),
+        (found.orphans, "waiting for a parent", ""),
     )
+    for count, what, how in waiting:
+        if count:
+            voice.say(f"{count} {what}" + (f"  (`{how}`)" if how else ""))
+    if not any(count for count, *_ in waiting):
+        voice.say("nothing waits for a person")
 
 
 @click.command(
-    epilog="Examples:\n\n  zgoda why ada@example.org\n\n  zgoda why 'Ada Lovelace' email\n\n  zgoda why 4711"
+    epilog="Examples:\n\n  zgoda why ada@example.org\n\n  zgoda why 'Ada Lovelace' email\n\n  zgoda why 4711 --json"
 )
 @click.argument("record")
 @click.argument("field", required=False)
 @command
 async def why(frame: Frame, record: str, field: str | None) -> None:
-    """Why a RECORD (id, vendor id, e-mail address or full name) or one FIELD of it is what it is."""
-    from zgoda.sync.report import find_records
+    """Why a RECORD (id, vendor id, e-mail address or full name) or one FIELD of it is what it is.
+
+    Exit code: 0 answered, 1 no such record or field, or several records fit.
+    """
+    from zgoda.entrypoints.cli.records import one_record
+    from zgoda.settings.faults import nearest, shown
     from zgoda.sync.report import why as ask
 
     async with store_of(frame) as store:
-        found = await find_records(store.pool, record)
-        if not found:
-            frame.voice.fail(f"nobody is known as {record!r}", "try an e-mail address, a full name or a vendor's id")
-        if len(found) > 1:
-            choices = "\n".join(f"  {id}  {entity}  {name}" for id, entity, name in found)
-            frame.voice.fail(f"{record!r} fits several records:\n{choices}", "ask with the number")
-        answer = await ask(store.pool, store.setup, found[0][0], field)
-    if answer is None or (field and not answer.fields):
-        frame.voice.fail(f"nothing is known about {field or record!r}")
+        golden_id = await one_record(frame.voice, store, record)
+        answer = await ask(store.pool, store.setup, golden_id)
+    if answer is None:
+        frame.voice.fail(f"nothing is known about {shown(record)!r}")
+    if field is not None:
+        known = [f.field for f in answer.fields]
+        if field not in known:
+            frame.voice.fail(f"#{answer.golden_id} has no {shown(field)!r}", nearest(field, known))
+        answer = _only(answer, field)
     frame.voice.result(answer)
     show_why(frame.voice, answer)
 
 
-def show_why(voice: Any, answer: Any) -> None:
+def _only(answer: Why, field: str) -> Why:
+    return msgspec.structs.replace(
+        answer,
+        fields=tuple(f for f in answer.fields if f.field == field),
+        history=tuple(h for h in answer.history if field in h.fields or h.kind != "edit"),
+        told=tuple(t for t in answer.told if field in t.fields),
+    )
+
+
+def show_why(voice: Voice, answer: Why) -> None:
+    """The answer for people: where it is, what each field holds and why, what was told."""
     voice.say(f"{answer.entity} #{answer.golden_id}  {answer.who}", style="bold")
     for stream, id in answer.records.items():
         voice.say(f"  {stream}: {id} ({answer.states.get(stream, '')})")
@@ -126,8 +165,12 @@ async def runs(frame: Frame, limit: int) -> None:
         rows = await tx.rows(SQL["runs_kind"], {"limit": limit})
     names = ("id", "kind", "started_at", "ended_at", "result", "report")
     frame.voice.result([dict(zip(names, row, strict=True)) for row in rows])
+    if not rows:
+        frame.voice.say("there was no run yet; `zgoda plan` makes the first")
+        return
     frame.voice.table(
-        [">run", "kind", "started", "ended", "result"], [(*r[:2], when(r[2]), when(r[3]), r[4]) for r in rows]
+        [">run", "kind", "started", "ended", "result"],
+        [(*r[:2], when(r[2]), when(r[3]), r[4] or "under way or broken off") for r in rows],
     )
 
 
@@ -135,12 +178,42 @@ def when(moment: datetime | None) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else ""
 
 
-@click.group()
+@section(epilog="Examples:\n\n  zgoda policy\n\n  zgoda policy explain person.job_title")
 def policy() -> None:
-    """Which value prevails, and what that means."""
+    """Which value prevails, and what that means. Without a command: list."""
 
 
-@policy.command(epilog="Example:\n\n  zgoda policy explain person.job_title")
+@policy.command("list", epilog="Examples:\n\n  zgoda policy list\n\n  zgoda policy list organization --json")
+@click.argument("entity", required=False)
+@command
+async def list_policies(frame: Frame, entity: str | None) -> None:
+    """List the policy of every field that more than one connection maps (or of one ENTITY's)."""
+    from zgoda.entrypoints.cli.frame import known_word
+
+    async with store_of(frame) as store:
+        setup = store.setup
+    if entity is not None:
+        known_word(frame.voice, "entity", entity, setup.fields)
+    rows: list[dict[str, Any]] = []
+    for name, fields in setup.fields.items():
+        if entity not in (None, name):
+            continue
+        for field, rule in fields.items():
+            by = sorted({s.connection for s in setup.of_entity(name) if field in s.mapping.readable})
+            if len(by) > 1:
+                told = "the most restrictive word" if field.startswith("consent:") else _named(rule.policy)
+                rows.append({"field": f"{name}.{field}", "policy": told, "between": by})
+    frame.voice.result(rows)
+    frame.voice.table(["field", "policy", "between"], [tuple(row.values()) for row in rows])
+    frame.voice.say("`zgoda policy explain FIELD` plays everything that can happen to one")
+
+
+def _named(rule: msgspec.Struct) -> str:
+    said = [f"{key} {value}" for key, value in msgspec.to_builtins(rule).items() if key != "type"]
+    return str(rule.__struct_config__.tag) + (f" ({', '.join(said)})" if said else "")
+
+
+@policy.command(epilog="Examples:\n\n  zgoda policy explain person.job_title\n\n  zgoda policy explain email --json")
 @click.argument("field")
 @command
 async def explain(frame: Frame, field: str) -> None:
@@ -149,6 +222,9 @@ async def explain(frame: Frame, field: str) -> None:
 
     entity, _, name = field.rpartition(".")
     async with store_of(frame) as store:
-        table = explain_policy(store.setup, entity or "person", name)
+        try:
+            table = explain_policy(store.setup, entity or "person", name)
+        except LookupError as error:
+            frame.voice.fail(str(error.args[0]), "`zgoda policy list` shows the fields")
     frame.voice.result(table)
     frame.voice.say(str(table))

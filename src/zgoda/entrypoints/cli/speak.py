@@ -1,10 +1,15 @@
-"""How commands speak: people get tables and sentences, programs get one JSON document (`--json`)."""
+"""How commands speak: people get tables and sentences, programs get one JSON document (`--json`).
+
+On a terminal tables fit its width; anywhere else every row is one line and nothing is cut, for `grep` and `awk`. What
+vendors hold may carry control characters: they never reach a terminal.
+"""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 import msgspec
@@ -13,50 +18,68 @@ from rich.table import Table
 
 
 class Voice:
-    """Where a command's words go. In JSON mode only `result` and `fail` speak, on standard output."""
+    """Where a command's words go. In JSON mode only `result` and `fail` speak, once, on standard output."""
 
     def __init__(self, *, json: bool) -> None:
         self.json = json
-        self._console = Console(highlight=False, emoji=False, markup=False, soft_wrap=not sys.stdout.isatty())
+        self._told = False
+        self._console = Console(highlight=False, emoji=False, markup=False)
 
     @property
     def is_terminal(self) -> bool:
         return self._console.is_terminal and not self.json
 
-    @property
-    def console(self) -> Console:
-        return self._console
-
     def say(self, text: str = "", style: str | None = None) -> None:
-        if not self.json:
-            self._console.print(text, style=style)
-
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
-        """A table for people; nothing in JSON mode."""
+        """A sentence for people; nothing in JSON mode."""
         if self.json:
             return
-        table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
-        for column in columns:
-            numeric = column.startswith(">")
-            table.add_column(column.lstrip(">"), justify="right" if numeric else "left", overflow="fold")
-        for row in rows:
-            table.add_row(*(_cell(value) for value in row))
-        self._console.print(table)
+        if self._console.is_terminal:
+            self._console.print(printable(text), style=style)
+        else:
+            click.echo(printable(text))
+
+    def warn(self, text: str, do: str = "") -> None:
+        """Something nobody may overlook: on standard error, in JSON mode too."""
+        click.secho(printable(f"warning: {text}"), err=True, fg="red", bold=True)
+        if do:
+            click.echo(printable(f"  do: {do}"), err=True)
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
+        """A table for people; nothing in JSON mode. A column whose name begins with `>` holds numbers."""
+        if self.json:
+            return
+        cells = [[_cell(value) for value in row] for row in rows]
+        if title:
+            self.say(title, style="italic")
+        if self._console.is_terminal:
+            self._console.print(_fitting(columns, cells))
+        else:
+            for line in _lines(columns, cells):
+                click.echo(line)
 
     def result(self, value: Any) -> None:
-        """The command's result for programs; nothing for people."""
-        if self.json:
-            sys.stdout.write(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode() + "\n")
+        """The command's result for programs; nothing for people. Only the first one counts."""
+        if self.json and not self._told:
+            self._told = True
+            text = msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode()
+            click.echo(text)
 
     def fail(self, message: str, do: str = "", code: int = 1, **details: Any) -> NoReturn:
         """Say what went wrong and what to do next, and leave."""
-        if self.json:
-            self.result({"error": message, "do": do, **details})
-        else:
-            click.echo(f"error: {message}", err=True)
+        self.result({"error": message, "do": do, **details})
+        if not self.json:
+            click.secho(printable(f"error: {message}"), err=True, fg="red")
             if do:
-                click.echo(f"  do: {do}", err=True)
-        raise SystemExit(code)
+                click.echo(printable(f"  do: {do}"), err=True)
+        sys.exit(code)
+
+
+_UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """Without what could move the cursor, colour the screen or turn the reading direction round."""
+    return _UNPRINTABLE.sub("?", text)
 
 
 def _cell(value: Any) -> str:
@@ -65,7 +88,32 @@ def _cell(value: Any) -> str:
             return ""
         case bool():
             return "yes" if value else "no"
-        case list():
-            return ", ".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        case list() | tuple():
+            return ", ".join(map(_cell, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
         case _:
-            return str(value)
+            return printable(" ".join(str(value).split()))
+
+
+def _fitting(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """For a terminal: without columns that say nothing, numbers and the first column never broken."""
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    shown = [n for n in range(len(columns)) if not rows or n == 0 or any(row[n] not in ("", "0") for row in rows)]
+    for n in shown:
+        number = columns[n].startswith(">")
+        justify = "right" if number else "left"
+        table.add_column(columns[n].lstrip(">"), justify=justify, overflow="fold", no_wrap=number or n == 0)
+    for row in rows:
+        table.add_row(*(row[n] for n in shown))
+    return table
+
+
+def _lines(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterable[str]:
+    """For files and pipes: one line a row, as wide as it needs to be."""
+    lines = [[name.lstrip(">") for name in columns], *rows]
+    widths = [max(len(line[n]) for line in lines) for n in range(len(columns))]
+    for line in lines:
+        cells = [
+            cell.rjust(width) if name.startswith(">") else cell.ljust(width)
+            for name, cell, width in zip(columns, line, widths, strict=True)
+        ]
+        yield "  ".join(cells).rstrip()
