@@ -47,6 +47,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     backfill_share: float = 0.80
 
 
+RECENT = 50
+LEAST_MARGIN_S = 0.02
+MOST_MARGIN = 0.1
+
+Waiter = tuple[int, int, asyncio.Future[None]]
+"""Lane, place in line, and the turn itself."""
+
+
 class Pacer:
     """Admits calls so that no limit is exceeded. Use `async with pacer.admit(lane, "read"):` around each call."""
 
@@ -55,7 +63,8 @@ class Pacer:
         self._clock = clock
         self._windows = [(rate, deque[float]()) for rate in limits.rates]
         self._running = 0
-        self._waiting: list[tuple[int, int, asyncio.Future[None], str]] = []
+        self._took_s: deque[float] = deque(maxlen=RECENT)
+        self._waiting: dict[str, list[Waiter]] = {}
         self._order = itertools.count()
         self._alarm: asyncio.Task[None] | None = None
         self._paused_until_s = 0.0
@@ -67,9 +76,11 @@ class Pacer:
         """Wait for a turn, hold a concurrent place, give it back. Raises `Quota` when the day is spent."""
         self._spend(lane)
         await self._turn(lane, of)
+        began_s = self._clock.monotonic_s()
         try:
             yield
         finally:
+            self._took_s.append(self._clock.monotonic_s() - began_s)
             self._running -= 1
             self._wake()
 
@@ -92,11 +103,11 @@ class Pacer:
         self.used_today += 1
 
     async def _turn(self, lane: Lane, of: str) -> None:
-        if not self._waiting and self._delay_s(of) == 0:
+        if not any(self._waiting.values()) and self._delay_s(of) == 0:
             self._take(of)
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (lane, next(self._order), turn, of))
+        heapq.heappush(self._waiting.setdefault(of, []), (lane, next(self._order), turn))
         self._wake()
         try:
             await turn
@@ -107,21 +118,26 @@ class Pacer:
             raise
 
     def _wake(self) -> None:
-        """Admit as many waiting callers as the limits allow now, and set an alarm for the next."""
-        while self._waiting:
-            _, _, turn, of = self._waiting[0]
-            if turn.cancelled():
-                heapq.heappop(self._waiting)
+        """Admit as many waiting callers as the limits allow now, and set an alarm for the next. Callers of one class
+        wait in line; a class whose rate is used up does not hold up the others."""
+        soonest_s = float("inf")
+        lines = {of: line for of, line in self._waiting.items() if line}
+        while lines:
+            of = min(lines, key=lambda of: lines[of][0][:2])
+            turn = lines[of][0][2]
+            delay_s = 0.0 if turn.cancelled() else self._delay_s(of)
+            if delay_s > 0:
+                soonest_s = min(soonest_s, delay_s)
+                del lines[of]
                 continue
-            delay_s = self._delay_s(of)
-            if delay_s == 0:
-                heapq.heappop(self._waiting)
+            heapq.heappop(lines[of])
+            if not turn.cancelled():
                 self._take(of)
                 turn.set_result(None)
-                continue
-            if delay_s != float("inf") and (self._alarm is None or self._alarm.done()):
-                self._alarm = asyncio.get_running_loop().create_task(self._ring(delay_s))
-            return
+            if not lines[of]:
+                del lines[of]
+        if soonest_s != float("inf") and (self._alarm is None or self._alarm.done()):
+            self._alarm = asyncio.get_running_loop().create_task(self._ring(soonest_s))
 
     async def _ring(self, delay_s: float) -> None:
         await self._clock.sleep(delay_s)
@@ -137,11 +153,17 @@ class Pacer:
         for rate, starts in self._windows:
             if rate.of not in ("*", of):
                 continue
-            while starts and starts[0] <= now - rate.per_s:
+            window_s = rate.per_s + self._margin_s(rate)
+            while starts and starts[0] <= now - window_s:
                 starts.popleft()
             if len(starts) >= rate.calls:
-                delay_s = max(delay_s, starts[0] + rate.per_s - now, 1e-4)
+                delay_s = max(delay_s, starts[0] + window_s - now, 1e-4)
         return delay_s
+
+    def _margin_s(self, rate: Rate) -> float:
+        """The vendor counts calls when they arrive, we when they start; what lies between differs from call to call."""
+        spread_s = max(self._took_s) - min(self._took_s) if self._took_s else 0.0
+        return min(max(spread_s, LEAST_MARGIN_S), MOST_MARGIN * rate.per_s)
 
     def _take(self, of: str) -> None:
         now = self._clock.monotonic_s()

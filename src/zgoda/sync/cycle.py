@@ -60,6 +60,10 @@ ROUND = 1000
 """Records in one round of deliveries: it costs some twenty statements, however few it carries."""
 
 
+ROUNDS = (Lane.LIVE, Lane.BACKFILL, Lane.BACKFILL)
+"""Rounds of deliveries to one system side by side: while one waits for the vendor, the other claims and settles."""
+
+
 def _nobody(what: str, source: Source | None, count: int) -> None:
     return
 
@@ -78,9 +82,9 @@ async def run_cycle(
         for connection in hub.connections.values():
             name = f"deliver {connection.name}"
             if deliveries:
-                for lanes in (Lane.LIVE, Lane.BACKFILL):
+                for number, lanes in enumerate(ROUNDS):
                     step = partial(_deliver, hub, connection, cycle, told, lanes)
-                    tasks.create_task(loops.until_quiet(f"{name} {lanes.name}", step))
+                    tasks.create_task(loops.until_quiet(f"{name} {number}", step))
             tasks.create_task(
                 loops.until_quiet(f"hints {connection.name}", lambda c=connection: _hints(hub, c, cycle, run))
             )
@@ -108,16 +112,19 @@ class _Loops:
 
     async def until_quiet(self, name: str, step: Callable[[], Awaitable[int]]) -> None:
         self._names.add(name)
-        while True:
-            seen = self._work
-            if await step():
-                self._did()
-                continue
-            self._idle[name] = seen
-            if self._all_quiet() or await self._wait(seen):
-                self._names.discard(name)
-                self._wake.set()
-                return
+        try:
+            while True:
+                seen = self._work
+                if await step():
+                    self._did()
+                    continue
+                self._idle[name] = seen
+                if self._all_quiet() or await self._wait(seen):
+                    return
+        finally:
+            # also when it failed: nobody must wait for a loop that is no more
+            self._names.discard(name)
+            self._wake.set()
 
     def _did(self) -> None:
         self._work += 1

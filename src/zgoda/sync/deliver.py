@@ -185,11 +185,11 @@ async def _canary(
         return limit, lanes
     canary = await tx.row(SQL["load_canary"], {"source": source.id})
     assert canary is not None
-    stage, _since, done, failed, waiting = canary
-    allowed, next_stage, _why = allowance(stage, done, failed, waiting, setup.brakes)
+    stage, _since, done, failed, waiting, on_the_way = canary
+    allowed, next_stage, _why = allowance(stage, done, failed, waiting + on_the_way, setup.brakes)
     if next_stage != stage:
         await tx.run(SQL["save_canary"], {"source": source.id, "stage": next_stage})
-    return (limit, Lane.CONSENT) if next_stage == "stopped" else (min(limit, max(allowed, 1)), lanes)
+    return (limit, Lane.CONSENT) if next_stage == "stopped" else (min(limit, max(allowed - on_the_way, 0)), lanes)
 
 
 def _parcel(row: tuple[Any, ...]) -> Parcel:

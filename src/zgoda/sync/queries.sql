@@ -468,12 +468,14 @@ WHERE cause = %(source)s AND state IN ('pending', 'failing') AND (lane > 0 OR %(
 DELETE FROM brake WHERE source = %(source)s
 
 -- name: load_canary
--- How far a stream's canary has come: its stage, and how many deliveries ended well, badly or wait.
+-- How far a stream's canary has come: its stage, and how many deliveries ended well, badly, wait or are on
+-- their way.
 SELECT s.canary, s.canary_since,
     (SELECT count(*) FROM delivery d WHERE d.source = s.id AND d.state = 'applied' AND d.settled_at >= s.canary_since),
     (SELECT count(*) FROM delivery d WHERE d.source = s.id AND d.state IN ('failing', 'dead') AND d.tries + (d.state = 'dead')::int > 0
         AND coalesce(d.sent_at, d.created_at) >= s.canary_since),
-    (SELECT count(*) FROM delivery d WHERE d.source = s.id AND d.state = 'pending')
+    (SELECT count(*) FROM delivery d WHERE d.source = s.id AND d.state = 'pending'),
+    (SELECT count(*) FROM delivery d WHERE d.source = s.id AND d.state = 'inflight')
 FROM source s WHERE s.id = %(source)s
 
 -- name: save_canary

@@ -70,6 +70,7 @@ class Keeper:
             f"hints {connection.name}": lambda hub: self._hints(hub, connection),
             f"live {connection.name}": lambda hub: self._deliver(hub, connection, Lane.LIVE),
             f"backfill {connection.name}": lambda hub: self._deliver(hub, connection, Lane.BACKFILL),
+            f"backfill {connection.name} too": lambda hub: self._deliver(hub, connection, Lane.BACKFILL),
             f"poll {connection.name}": lambda hub: self._poll(hub, connection),
         }
 
