@@ -182,7 +182,7 @@ async def lay_goldens(tx: Transaction, desk: Desk, golden_ids: Iterable[int]) ->
     if not wanted:
         return
     listed = {"ids": ids(wanted)}
-    for id, entity, fields, claims, flips, version, gone in await tx.rows(SQL["lock_golden"], listed):
+    for id, entity, fields, claims, keys, flips, version, gone in await tx.rows(SQL["lock_golden"], listed):
         desk.goldens[id] = Golden(
             id=id,
             entity=entity,
@@ -192,13 +192,13 @@ async def lay_goldens(tx: Transaction, desk: Desk, golden_ids: Iterable[int]) ->
             version=version,
             gone=gone,
         )
+        desk.keys_of[id].update(keys)
+        for key in keys:
+            desk.by_key[key].add(id)
     for row in await tx.rows(SQL["load_links_of"], listed):
         link = _link(row)
         desk.links[(link.source, link.vendor_id)] = link
         desk.links_of[link.golden_id].append(link)
-    for golden_id, key in await tx.rows(SQL["load_keys_of"], listed):
-        desk.keys_of[golden_id].add(key)
-        desk.by_key[key].add(golden_id)
     for id, source, golden_id, vendor_id, optout, state in await tx.rows(SQL["load_open_deliveries"], listed):
         desk.open[golden_id][(source, vendor_id, optout)] = (id, state)
     for source, golden_id, reason in await tx.rows(SQL["load_exclusions"], listed):
@@ -240,7 +240,7 @@ async def save(tx: Transaction, desk: Desk, old_keys: dict[int, set[str]]) -> No
     """Write everything the batch decided, one statement a table, nothing for nothing."""
     now = {"now": desk.now}
     goldens = [desk.goldens[id] for id in sorted(desk.changed_goldens)]
-    await _each(tx, "save_golden", [_golden_row(golden) for golden in goldens], now)
+    await _each(tx, "save_golden", [_golden_row(golden, desk.keys_of[golden.id]) for golden in goldens], now)
     await _each(tx, "save_links", [_link_row(desk.links[key]) for key in sorted(desk.changed_links)])
     gained, lost = _key_rows(desk, old_keys)
     await _each(tx, "drop_keys", lost)
@@ -310,12 +310,13 @@ def _link_row(link: Link) -> dict[str, Any]:
     }
 
 
-def _golden_row(golden: Golden) -> dict[str, Any]:
+def _golden_row(golden: Golden, keys: set[str]) -> dict[str, Any]:
     return {
         "id": golden.id,
         "entity": golden.entity,
         "fields": golden.fields,
         "claims": golden.claims,
+        "keys": sorted(keys),
         "flips": golden.flips or None,
         "version": golden.version,
         "gone": golden.gone,

@@ -110,7 +110,7 @@ SELECT r.key, m.golden_id FROM jsonb_array_elements_text(%(batch)s::jsonb) AS r 
 
 -- name: lock_golden
 -- Golden records, locked in one order by everybody: the lock is the lane.
-SELECT id, entity, fields, claims, flips, version, gone FROM golden
+SELECT id, entity, fields, claims, keys, flips, version, gone FROM golden
 WHERE id = ANY(%(ids)s::bigint[]) AND joined_into IS NULL
 ORDER BY id FOR UPDATE
 
@@ -143,11 +143,6 @@ WHERE golden_id = ANY(%(ids)s::bigint[])
 SELECT source, golden_id, reason FROM exclusion
 WHERE golden_id = ANY(%(ids)s::bigint[])
 
--- name: load_keys_of
--- The identifying keys golden records have so far.
-SELECT golden_id, key FROM match_key
-WHERE golden_id = ANY(%(ids)s::bigint[])
-
 -- name: creating_now
 -- Sources to which creates are on their way, so that a strange record there may be our own.
 SELECT DISTINCT source FROM delivery WHERE state = 'inflight' AND op = 'create' AND source = ANY(%(sources)s)
@@ -163,11 +158,11 @@ WHERE point = ANY(ARRAY(SELECT v FROM jsonb_array_elements_text(%(batch)s::jsonb
 
 -- name: save_golden
 -- New and changed golden records.
-INSERT INTO golden (id, entity, fields, claims, flips, version, gone, created_at, changed_at)
-SELECT id, entity, fields, claims, flips, version, gone, %(now)s, %(now)s
+INSERT INTO golden (id, entity, fields, claims, keys, flips, version, gone, created_at, changed_at)
+SELECT id, entity, fields, claims, keys, flips, version, gone, %(now)s, %(now)s
 FROM jsonb_to_recordset(%(batch)s::jsonb) AS r (
-    id bigint, entity text, fields jsonb, claims jsonb, flips jsonb, version integer, gone boolean)
-ON CONFLICT (id) DO UPDATE SET fields = excluded.fields, claims = excluded.claims, flips = excluded.flips,
+    id bigint, entity text, fields jsonb, claims jsonb, keys text[], flips jsonb, version integer, gone boolean)
+ON CONFLICT (id) DO UPDATE SET fields = excluded.fields, claims = excluded.claims, keys = excluded.keys, flips = excluded.flips,
     version = excluded.version, gone = excluded.gone, changed_at = excluded.changed_at
 
 -- name: save_links

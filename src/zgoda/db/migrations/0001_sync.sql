@@ -52,12 +52,13 @@ CREATE SEQUENCE conflict_ids;
 CREATE SEQUENCE join_ids;
 CREATE SEQUENCE run_ids;
 
--- One golden record per thing; its row lock is the lane that keeps order per thing.
+-- One golden record per thing; its row lock is the lane that keeps order per thing. `keys`: what `match_key` has of it.
 CREATE TABLE golden (
     id bigint PRIMARY KEY DEFAULT nextval('golden_ids'),
     entity text NOT NULL,
     fields jsonb NOT NULL,
     claims jsonb NOT NULL,
+    keys text[] NOT NULL DEFAULT '{}',
     flips jsonb,
     version integer NOT NULL DEFAULT 1,
     joined_into bigint,
@@ -75,7 +76,6 @@ CREATE TABLE match_key (
     golden_id bigint NOT NULL,
     PRIMARY KEY (entity, key, golden_id)
 );
-CREATE INDEX match_key_golden ON match_key (golden_id);
 
 -- References between golden records, so that a parent's arrival finds its children.
 CREATE TABLE reference (
