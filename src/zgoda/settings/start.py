@@ -13,6 +13,7 @@ from zgoda.model.values import CONSENT_PREFIX
 from zgoda.settings.conformity import example_of
 from zgoda.settings.connection_file import CONNECTIONS, ROLES, connection_shape, streams_of
 from zgoda.settings.consent_file import CONSENT_FILE, CONSENT_SHAPE, DEFAULT_CHANNELS, DEFAULT_PURPOSES
+from zgoda.settings.document import plain_value
 from zgoda.settings.identity_file import IDENTITY_FILE
 from zgoda.settings.policies_file import POLICIES_FILE
 from zgoda.settings.policy_shape import policy_shape
@@ -27,6 +28,7 @@ class ProjectExists(Exception):
 
 def init_project(folder: Path, connectors: Sequence[Connector], name: str = "") -> list[Path]:
     """Write a project that connects these systems (usually a CRM and a marketing platform) and passes all checks.
+    Without any it waits for its first connection.
 
     Returns the files written. Raises `ProjectExists` rather than overwrite one. An existing `.gitignore` gets one line
     more.
@@ -34,24 +36,27 @@ def init_project(folder: Path, connectors: Sequence[Connector], name: str = "") 
     ranked = sorted(connectors, key=lambda c: (ROLES.index(c.role), c.key))
     files = {
         ROOT_FILE: _root(name or folder.absolute().name or "zgoda", ranked),
-        **{f"{CONNECTIONS}/{c.key}.yaml": _connection(c) for c in ranked},
+        **{f"{CONNECTIONS}/{c.key}.yaml": connection_text(c.key, c, {}) for c in ranked},
         POLICIES_FILE: _policies(ranked),
         IDENTITY_FILE: _IDENTITY,
         CONSENT_FILE: _consent(ranked),
     }
     present = [file for file in files if (folder / file).exists()]
     if present:
-        raise ProjectExists(f"{', '.join(present)} exists already; nothing was written")
-    written: list[Path] = []
-    for file, text in files.items():
-        path = folder / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as opened:
-            opened.write(text)
-        written.append(path)
+        raise ProjectExists(
+            f"{', '.join(present)} {'exists' if len(present) == 1 else 'exist'} already; nothing was written"
+        )
+    written = [_write_new(folder / file, text) for file, text in files.items()]
     _ignore(folder / ".gitignore")
     write_schemas(folder, {c.key: c for c in ranked})
     return written
+
+
+def _write_new(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("x", encoding="utf-8") as opened:
+        opened.write(text)
+    return path
 
 
 def _ignore(path: Path) -> None:
@@ -62,7 +67,9 @@ def _ignore(path: Path) -> None:
 
 
 def _root(name: str, connectors: Sequence[Connector]) -> str:
-    said = {"name": _quoted(name), "order": f"[{', '.join(c.key for c in connectors)}]"}
+    said = {"name": _quoted(name)}
+    if connectors:
+        said["order"] = f"[{', '.join(c.key for c in connectors)}]"
     keys = [msgspec.structs.replace(key, default="") if key.name in said else key for key in root_shape(()).keys]
     return _file("zgoda", "What this hub connects, and where it keeps its data.", _keys(keys, said), _CUSTOM_FIELDS)
 
@@ -78,16 +85,18 @@ _CUSTOM_FIELDS: Final = """\
 """
 
 
-def _connection(connector: Connector) -> str:
+def connection_text(name: str, connector: Connector, said: Mapping[str, str]) -> str:
+    """A connection file that explains every key. `said` are settings as they stand in YAML; those that are needed and
+    not said get an example, or a reference to a variable called after the connection."""
     streams = streams_of(connector, {})
     shape = connection_shape({connector.key: connector}, connector, tuple(s.name for s in streams))
     top = [key for key in shape.keys if key.name not in ("settings", "streams")]
     told = {"connector": connector.key}
-    settings = "\n".join(_setting(connector, setting) for setting in connector.settings)
+    settings = "\n".join(_setting(name, setting, said) for setting in connector.settings)
     listed = "".join(f"#   {s.name}:{' ' * max(1, 24 - len(s.name))}# {s.title or s.entity}\n" for s in streams)
     return _file(
         f"connection-{connector.key}",
-        f"{connector.title}. What its fields mean is changed in mappings/{connector.key}.yaml.",
+        f"{connector.title}. What its fields mean is changed in mappings/{name}.yaml.",
         _keys(top, told),
         "# How to open the connection; secrets only as ${env:NAME} or ${file:path}\nsettings:\n" + settings,
         "# Which kinds of records take part. Without this key: all of them.\n# streams:\n" + listed,
@@ -95,25 +104,48 @@ def _connection(connector: Connector) -> str:
     )
 
 
-def _setting(connector: Connector, setting: Setting) -> str:
+def _setting(name: str, setting: Setting, said: Mapping[str, str]) -> str:
     needed = setting.required and setting.default is None
     note = f"  # {setting.meaning}" + ("" if setting.default is None else f" (default: {_yaml(setting.default)})")
-    mark = "" if needed else "# "
-    return f"{note}\n  {mark}{setting.name}: {_setting_value(connector, setting)}\n"
+    mark = "" if needed or setting.name in said else "# "
+    value = said.get(setting.name) or _setting_value(name, setting)
+    return f"{note}\n  {mark}{setting.name}: {value}\n"
 
 
-def _setting_value(connector: Connector, setting: Setting) -> str:
+def _setting_value(name: str, setting: Setting) -> str:
     if setting.default is not None:
         return _yaml(setting.default)
     if setting.each:
         return setting.example
     if setting.secret or not setting.example:
-        return f"${{env:{connector.key.upper()}_{setting.name.upper()}}}"
+        return secret_reference(name, setting)
     return _yaml(setting.example)
 
 
+def secret_reference(name: str, setting: Setting) -> str:
+    """The variable a connection's setting is looked for in, unless the user says another."""
+    return f"${{env:{name.upper()}_{setting.name.upper()}}}"
+
+
+def setting_yaml(setting: Setting, text: str) -> str:
+    """A setting's value, as it was typed, as it has to stand in YAML. Raises `ValueError` saying what is expected."""
+    match setting.default:
+        case _ if setting.each or isinstance(setting.default, list | tuple):
+            return text  # YAML already: a mapping or a list, checked with the file
+        case bool() if text not in ("true", "false"):
+            raise ValueError("true or false")
+        case int() | float() if not isinstance(plain_value(text), int | float):
+            raise ValueError("a number")
+        case bool() | int() | float():
+            return text
+        case None if isinstance(plain_value(setting.example), int | float):
+            return text
+        case _:
+            return _yaml(text)
+
+
 def _policies(connectors: Sequence[Connector]) -> str:
-    first = connectors[0].key
+    first = connectors[0].key if connectors else "crm"
     shape = policy_shape(tuple(c.key for c in connectors))
     words = "".join(f"#   {key.name:<12} {key.meaning}\n" for key in shape.keys)
     return _file(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any, Final
 
 import click
@@ -84,7 +85,7 @@ class Lazy(click.Group):
             return super().main(args, *rest, standalone_mode=False, **extra)
         words = sys.argv[1:] if args is None else list(args)
         for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):
+            if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a terminal that lacks a letter is no reason to fail
         try:
             sys.exit(super().main(args, *rest, standalone_mode=False, **extra))

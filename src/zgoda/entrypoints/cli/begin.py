@@ -3,70 +3,73 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from zgoda.entrypoints.cli.frame import Frame, command
+from zgoda.entrypoints.cli.frame import Frame, command, known_word, store_of
+
+if TYPE_CHECKING:
+    from zgoda.kit.spec import Connector, Setting
 
 
-@click.command(epilog="Examples:\n\n  zgoda init my-hub\n\n  zgoda init my-hub --crm tryton --marketing odoo")
+@click.command(
+    epilog="Examples:\n\n  zgoda init my-hub\n\n  zgoda init my-hub --crm tryton --marketing odoo\n\n"
+    "  zgoda init my-hub --bare"
+)
 @click.argument("target", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--crm", default="salesforce", show_default=True, help="Connector of the CRM.")
 @click.option("--marketing", default="mailchimp", show_default=True, help="Connector of the marketing platform.")
+@click.option("--bare", is_flag=True, help="Without connections: `zgoda connect` adds them.")
 @command
-async def init(frame: Frame, target: Path, crm: str, marketing: str) -> None:
-    """Write a small commented project folder into TARGET. Never overwrites anything."""
-    from zgoda.app import CONNECTORS
-    from zgoda.settings.start import init_project
+async def init(frame: Frame, target: Path, crm: str, marketing: str, bare: bool) -> None:
+    """Write a small commented project folder into TARGET. Never overwrites anything.
 
-    for name in (crm, marketing):
-        if name not in CONNECTORS:
-            frame.voice.fail(f"there is no connector {name!r}", f"known: {', '.join(CONNECTORS)}")
-    written = init_project(target, [CONNECTORS[crm], CONNECTORS[marketing]])
+    Exit code: 0 written, 1 there is a project already (it stays as it is).
+    """
+    from zgoda.app import CONNECTORS
+    from zgoda.settings.start import ProjectExists, init_project
+
+    keys = (
+        []
+        if bare
+        else [known_word(frame.voice, "connector", key, CONNECTORS) for key in dict.fromkeys((crm, marketing))]
+    )
+    try:
+        written = init_project(target, [CONNECTORS[key] for key in keys])
+    except ProjectExists as error:
+        frame.voice.fail(
+            f"{target}: {error}",
+            f"go on with it (`zgoda validate -C {target}`) or name another folder",
+        )
     frame.voice.result({"folder": str(target), "files": [str(path) for path in written]})
     for path in written:
         frame.voice.say(f"  {path}")
-    frame.voice.say(f"next: look through {target}/connections, then `zgoda check -C {target}`")
+    if bare:
+        frame.voice.say(f"next: `cd {target}`, then `zgoda connect NAME --vendor VENDOR` for each system")
+    else:
+        frame.voice.say(f"next: fill in {target}/connections, then `zgoda check -C {target}`")
 
 
 @click.command(epilog="Examples:\n\n  zgoda check\n\n  zgoda check crm --json")
 @click.argument("names", nargs=-1)
 @command
 async def check(frame: Frame, names: tuple[str, ...]) -> int:
-    """Talk to the systems: do the credentials work, who are we there, what is missing? Writes nothing there."""
-    from zgoda.app import check_accounts, open_hub, open_store, read_project
+    """Talk to the systems: who are we there, what can and may we do, what is missing? Writes nothing there.
+
+    Exit code: 0 all let us in, 1 at least one does not.
+    """
+    from zgoda.app import read_project
+    from zgoda.entrypoints.cli.visit import show_visit, visit
 
     project = read_project(frame.folder)
-    unknown = [name for name in names if name not in project.connections]
-    if unknown:
-        frame.voice.fail(f"there is no connection {unknown[0]!r}", f"known: {', '.join(project.connections)}")
-    async with open_store(project) as store, open_hub(store, names or None) as hub:
-        answers = await check_accounts(store, hub)
-    found = {name: _told(answer) for name, answer in answers.items()}
+    chosen = [known_word(frame.voice, "connection", name, project.connections) for name in names]
+    async with store_of(frame) as store:
+        found = {name: await visit(store, name) for name in chosen or project.connections}
     frame.voice.result(found)
-    for name, told in found.items():
-        if told["ok"]:
-            frame.voice.say(f"{name}: works. account {told['account']}, user {told['user']}, version {told['version']}")
-        else:
-            frame.voice.say(f"{name}: {told['error']}", style="red")
-            if told["do"]:
-                frame.voice.say(f"  do: {told['do']}")
-        for note in told.get("notes", ()):
-            frame.voice.say(f"  note: {note}")
-    return 0 if all(told["ok"] for told in found.values()) else 1
-
-
-def _told(answer: Any) -> dict[str, Any]:
-    if isinstance(answer, Exception):
-        return {"ok": False, "error": str(answer), "do": getattr(answer, "do", "")}
-    return {
-        "ok": True,
-        "account": answer.account,
-        "user": answer.user,
-        "version": answer.version,
-        "notes": list(answer.notes),
-    }
+    for name, one in found.items():
+        show_visit(frame.voice, name, one)
+    return 0 if all(one.ok for one in found.values()) else 1
 
 
 @click.command(epilog="Examples:\n\n  zgoda discover crm\n\n  zgoda discover crm contacts --json")
@@ -75,17 +78,15 @@ def _told(answer: Any) -> dict[str, Any]:
 @command
 async def discover(frame: Frame, name: str, stream: str | None) -> None:
     """List the fields of connection NAME (or of one STREAM), what is mapped, and propose rows for what is not."""
-    from zgoda.app import open_hub, open_store, read_project
+    from zgoda.app import open_hub, read_project
     from zgoda.sync.propose_mapping import proposals
 
-    project = read_project(frame.folder)
-    if name not in project.connections:
-        frame.voice.fail(f"there is no connection {name!r}", f"known: {', '.join(project.connections)}")
-    async with open_store(project) as store, open_hub(store, [name]) as hub:
+    known_word(frame.voice, "connection", name, read_project(frame.folder).connections)
+    async with store_of(frame) as store, open_hub(store, [name]) as hub:
         connection = hub.connections[name]
+        if stream is not None:
+            known_word(frame.voice, f"stream of {name}", stream, connection.streams)
         streams = [s for s in connection.streams.values() if stream in (None, s.name)]
-        if not streams:
-            frame.voice.fail(f"{name} has no stream {stream!r}", f"known: {', '.join(connection.streams)}")
         found: list[dict[str, Any]] = []
         for each in streams:
             described = await connection.connector.discover(connection.session, each)
@@ -116,27 +117,60 @@ async def validate(frame: Frame) -> None:
         frame.voice.say(f"  note: {note}")
 
 
-@click.command(epilog="Example:\n\n  zgoda connectors --json")
+@click.command(epilog="Examples:\n\n  zgoda connectors\n\n  zgoda connectors salesforce --json")
+@click.argument("vendor", required=False)
 @command
-async def connectors(frame: Frame) -> None:
-    """List the connectors, their streams and what each can do."""
+async def connectors(frame: Frame, vendor: str | None) -> None:
+    """List the connectors, their streams and what each can do; for one VENDOR its settings too."""
     from zgoda.app import CONNECTORS
-    from zgoda.kit.connection import streams_of
 
-    rows: list[tuple[str, ...]] = []
-    for connector in CONNECTORS.values():
-        given = {setting.name: setting.default for setting in connector.settings}
-        for stream in streams_of(connector, given):
-            reads = [
-                word
-                for word, function in (
-                    ("all", stream.read_all),
-                    ("changes", stream.read_changes),
-                    ("deletes", stream.read_deletes),
-                )
-                if function is not None
-            ]
-            rows.append((connector.key, stream.name, stream.entity, ", ".join(reads), ", ".join(sorted(stream.can))))
-    names = ("connector", "stream", "entity", "reads", "writes")
-    frame.voice.result([dict(zip(names, row, strict=True)) for row in rows])
-    frame.voice.table(names, rows)
+    if vendor is not None:
+        known_word(frame.voice, "connector", vendor, CONNECTORS)
+    chosen = [connector for connector in CONNECTORS.values() if vendor in (None, connector.key)]
+    rows = [row for connector in chosen for row in _streams(connector)]
+    settings = [_setting(setting) for setting in chosen[0].settings] if vendor else []
+    frame.voice.result(rows if vendor is None else {"streams": rows, "settings": settings})
+    frame.voice.table(["connector", "stream", "entity", "reads", "writes"], [tuple(row.values()) for row in rows])
+    if vendor is not None:
+        frame.voice.say()
+        frame.voice.table(
+            ["setting", "needed", "default", "example", "meaning"], [tuple(row.values()) for row in settings]
+        )
+        frame.voice.say(f"`zgoda connect NAME --vendor {vendor} --set SETTING=VALUE` writes a connection")
+    else:
+        frame.voice.say("`zgoda connectors VENDOR` lists a connector's settings")
+
+
+def _streams(connector: Connector) -> list[dict[str, Any]]:
+    from zgoda.entrypoints.cli.visit import reads_of
+    from zgoda.kit.connection import streams_of
+    from zgoda.kit.errors import NeedsAttention
+
+    given = {setting.name: setting.default for setting in connector.settings}
+    try:
+        streams = streams_of(connector, given)
+    except NeedsAttention:
+        streams = ()
+    if not streams:
+        return [{"connector": connector.key, "stream": "(yours)", "entity": "any", "reads": [], "writes": []}]
+    return [
+        {
+            "connector": connector.key,
+            "stream": stream.name,
+            "entity": stream.entity,
+            "reads": list(reads_of(stream)),
+            "writes": sorted(stream.can),
+        }
+        for stream in streams
+    ]
+
+
+def _setting(setting: Setting) -> dict[str, Any]:
+    needed = setting.required and setting.default is None
+    return {
+        "setting": setting.name,
+        "needed": "secret, needed" if setting.secret and needed else "secret" if setting.secret else needed,
+        "default": setting.default,
+        "example": setting.example,
+        "meaning": setting.meaning,
+    }

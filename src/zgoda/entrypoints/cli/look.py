@@ -77,7 +77,7 @@ def show_status(voice: Voice, found: Status) -> None:
     )
     for count, what, how in waiting:
         if count:
-            voice.say(f"{count} {what}" + (f"  (`{how}`)" if how else ""))
+            voice.say(f"{what}: {count}" + (f"  (`{how}`)" if how else ""))
     if not any(count for count, *_ in waiting):
         voice.say("nothing waits for a person")
 
@@ -204,6 +204,9 @@ async def list_policies(frame: Frame, entity: str | None) -> None:
                 told = "the most restrictive word" if field.startswith("consent:") else _named(rule.policy)
                 rows.append({"field": f"{name}.{field}", "policy": told, "between": by})
     frame.voice.result(rows)
+    if not rows:
+        frame.voice.say("no field is mapped by more than one connection, so there is nothing to settle")
+        return
     frame.voice.table(["field", "policy", "between"], [tuple(row.values()) for row in rows])
     frame.voice.say("`zgoda policy explain FIELD` plays everything that can happen to one")
 

@@ -35,7 +35,7 @@ async def one_record(voice: Voice, store: Store, text: str) -> int:
         voice.fail(f"{shown(text)!r} fits several records:\n{choices}", "ask with the number", records=listed)
     near = await _near(store, text)
     hint = f"did you mean {near}?" if near else "try an e-mail address, a full name, a vendor's id or a number"
-    voice.fail(f"nobody is known as {shown(text)!r}", hint)
+    return voice.fail(f"nobody is known as {shown(text)!r}", hint)
 
 
 async def _near(store: Store, text: str) -> str:

@@ -6,6 +6,7 @@ vendors hold may carry control characters: they never reach a terminal.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -40,7 +41,7 @@ class Voice:
 
     def warn(self, text: str, do: str = "") -> None:
         """Something nobody may overlook: on standard error, in JSON mode too."""
-        click.secho(printable(f"warning: {text}"), err=True, fg="red", bold=True)
+        _loudly(f"warning: {text}")
         if do:
             click.echo(printable(f"  do: {do}"), err=True)
 
@@ -68,10 +69,15 @@ class Voice:
         """Say what went wrong and what to do next, and leave."""
         self.result({"error": message, "do": do, **details})
         if not self.json:
-            click.secho(printable(f"error: {message}"), err=True, fg="red")
+            _loudly(f"error: {message}")
             if do:
                 click.echo(printable(f"  do: {do}"), err=True)
         sys.exit(code)
+
+
+def _loudly(text: str) -> None:
+    plain = bool(os.environ.get("NO_COLOR"))
+    click.secho(printable(text), err=True, fg=None if plain else "red", bold=not plain)
 
 
 _UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
