@@ -130,7 +130,8 @@ async def _claim(
         standing = await _standing(tx, source)
         limit, lanes = await _canary(tx, setup, source, standing.canary, limit, lanes)
         least = Lane.BACKFILL if lanes is Lane.BACKFILL else Lane.CONSENT
-        due = {"source": source.id, "now_us": now_us, "limit": limit, "least": int(least), "most": int(lanes)}
+        due: dict[str, Any] = {"source": source.id, "now_us": now_us, "limit": limit, "creates": standing.creates}
+        due |= {"least": int(least), "most": int(lanes)}
         first: dict[int, int] = {}
         for delivery_id, golden_id in await tx.rows(SQL["due_deliveries"], due):
             first.setdefault(golden_id, delivery_id)
@@ -156,17 +157,19 @@ async def _claim(
 
 
 class _Standing(msgspec.Struct, frozen=True):
-    """What holds for a stream at the moment of claiming. `lost` are the canonical fields it has no place for now."""
+    """What holds for a stream at the moment of claiming. `lost` are the canonical fields it has no place for now;
+    `creates`: whether all its records are known, so that one we do not know is not there."""
 
     permission: Permission
     canary: str
     lost: dict[str, str]
+    creates: bool
 
 
 async def _standing(tx: Transaction, source: Source) -> _Standing:
     row = await tx.row(SQL["standing_of_source"], {"source": source.id})
     assert row is not None, f"{source.name} is not registered"
-    status, approved, switches, canary, lost = row
+    status, approved, switches, canary, lost, was_read = row
     permission = Permission(
         connection=source.connection,
         killed=any(switches.get(name) for name in kill_switches(source.connection, "out")),
@@ -174,7 +177,7 @@ async def _standing(tx: Transaction, source: Source) -> _Standing:
         paused=status != "active" or bool(switches.get(f"pause:{source.name}")),
     )
     gone = {m.field: f"{m.vendor} is gone there or hidden from us" for m in source.mapping.maps if m.vendor in lost}
-    return _Standing(permission, canary, gone)
+    return _Standing(permission, canary, gone, creates=was_read or source.stream.read_all is None)
 
 
 async def _canary(

@@ -231,8 +231,7 @@ ON CONFLICT (source, golden_id, coalesce(vendor_id, ''), optout)
 DO UPDATE SET op = excluded.op, patch = excluded.patch, prior = excluded.prior,
     lane = least(delivery.lane, excluded.lane), golden_version = excluded.golden_version,
     cause = excluded.cause, run = excluded.run,
-    due_us = CASE WHEN delivery.state = 'failing' AND delivery.patch = excluded.patch
-        THEN delivery.due_us
+    due_us = CASE WHEN delivery.state IN ('pending', 'failing') AND delivery.patch = excluded.patch THEN delivery.due_us
         -- a quiet period starts anew with every edit, but ends after ten of them
         WHEN excluded.due_us > 0 THEN least(excluded.due_us, (10 * (excluded.due_us - extract(epoch FROM excluded.created_at) * 1000000)
             + extract(epoch FROM delivery.created_at) * 1000000)::bigint)
@@ -340,6 +339,7 @@ FROM delivery WHERE source = %(source)s AND state = 'inflight' ORDER BY id FOR U
 -- What is due for a system and for which golden records, most urgent first.
 SELECT id, golden_id FROM delivery d
 WHERE source = %(source)s AND state IN ('pending', 'failing') AND due_us <= %(now_us)s AND lane BETWEEN %(least)s AND %(most)s
+  AND (op <> 'create' OR %(creates)s)
   AND NOT EXISTS (SELECT 1 FROM delivery k WHERE k.source = d.source AND k.golden_id = d.golden_id AND k.state = 'inflight')
 ORDER BY lane, id LIMIT %(limit)s
 
@@ -418,10 +418,12 @@ ON CONFLICT (connection) DO UPDATE SET used_on = excluded.used_on, used_today = 
     ELSE excluded.used_today END
 
 -- name: standing_of_source
--- What the gate must know of a stream: its connection's state, the switches, its canary and its paused fields.
+-- What the gate must know of a stream: its connection's state, the switches, its canary, its paused
+-- fields, and whether it was ever read in full.
 SELECT coalesce(c.status, 'active'), c.approved_at IS NOT NULL,
     (SELECT coalesce(jsonb_object_agg(name, value), '{}') FROM switch), s.canary,
-    ARRAY(SELECT vendor FROM lost_field f WHERE f.source = s.id)
+    ARRAY(SELECT vendor FROM lost_field f WHERE f.source = s.id),
+    EXISTS (SELECT 1 FROM feed f WHERE f.source = s.id AND f.kind = 'all' AND f.complete_at IS NOT NULL)
 FROM source s LEFT JOIN connection_state c ON c.connection = s.connection WHERE s.id = %(source)s
 
 -- name: stopped
