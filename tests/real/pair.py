@@ -27,7 +27,7 @@ ROOT = """\
 name: pair
 order: [crm, marketing]
 merge_window: 1s
-brakes: {change_floor: 5000, delete_floor: 5000}
+brakes: {change_floor: 5000, delete_floor: 5000, delete_ceiling: 5000}
 """
 
 CRM_MAPPING = """\
