@@ -96,11 +96,12 @@ def _delete(desk: Desk, setup: Setup, source: Source, item: Item, golden: Golden
 
 def _edited_elsewhere(source: Source, golden: Golden, link: Link) -> bool:
     """Somebody else changed it since that system last agreed: delete against edit is a conflict."""
-    for name in source.mapping.outward & golden.fields.keys() & link.base.keys():
-        if name not in source.entity.fields or golden.claim(name).source == link.source:
+    for name in source.mapping.outward & golden.fields.keys() & source.entity.fields.keys():
+        if golden.claim(name).source == link.source:
             continue
         wanted = golden.fields[name]
-        differs = not same(source.entity.fields[name].type, wanted, link.base[name])
+        # a record we made was never read: what we did not send is not in its base, and is blank there
+        differs = not same(source.entity.fields[name].type, wanted, link.base.get(name))
         if differs and link.agreed.get(name) != wanted:
             return True
     return False

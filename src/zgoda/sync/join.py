@@ -116,3 +116,15 @@ def _move_links(desk: Desk, survivor: Golden, loser: Golden) -> None:
             desk.suspicions.append({"g": survivor.id, "o": loser.id, "why": "merged elsewhere, still two here"})
         desk.links_of[survivor.id].append(link)
         desk.changed_links.add((link.source, link.vendor_id))
+    _promote(desk, survivor)
+
+
+def _promote(desk: Desk, golden: Golden) -> None:
+    """A duplicate whose twin is gone is the record there: one in each stream."""
+    living = [link for link in desk.links_of[golden.id] if not link.gone]
+    served = {link.source for link in living if not link.excluded}
+    for link in sorted(living, key=lambda link: (link.source, link.vendor_id)):
+        if link.source not in served and link.excluded.startswith("duplicate"):
+            served.add(link.source)
+            link.excluded = ""
+            desk.changed_links.add((link.source, link.vendor_id))

@@ -81,7 +81,8 @@ ABSENT: Final = _Absent()
 
 def any_of(*clauses: list[Any]) -> Domain:
     """An OR that finds archived records too. Tryton adds "is active" to every level of a domain that does not speak of
-    `active` itself (ModelStorage._search_domain_active), so this one does, without finding more."""
+    `active` itself (ModelStorage._search_domain_active), so this one does, without finding more. Not for relations,
+    whose `active` is computed from dates: there `in []` finds all of them."""
     return ["OR", _NONE, *clauses]
 
 

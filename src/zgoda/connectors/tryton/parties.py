@@ -75,8 +75,7 @@ def _changed(clause: Domain, columns: tuple[str, ...]) -> Domain:
     asked = {name.partition(".")[0] for name in columns}
     below = [[name, "where", [clause, ANY]] for name in ("contact_mechanisms", "addresses") if name in asked]
     if "relations" in asked:
-        young = any_of(["write_date", ">=", since], ["create_date", ">=", since])
-        below.append(["relations", "where", [young, ANY]])
+        below += [["relations", "where", [[stamp, ">=", since], ANY]] for stamp in ("write_date", "create_date")]
     return any_of(clause, *below)
 
 

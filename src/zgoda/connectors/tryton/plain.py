@@ -8,10 +8,10 @@ from typing import Any, Final, TypeAlias
 
 from zgoda.connectors.tryton.directory import MAIL_LIST, company_context
 from zgoda.connectors.tryton.employer import RELATION_TYPE
-from zgoda.connectors.tryton.kinds import ABSENT, ANY, LOCK, Domain, Kind, Virtual, any_of
+from zgoda.connectors.tryton.kinds import ABSENT, ANY, LOCK, Domain, Found, Kind, Virtual, stamped
 from zgoda.connectors.tryton.options import Options, options
 from zgoda.connectors.tryton.parties import place_of
-from zgoda.connectors.tryton.reads import records_by_id
+from zgoda.connectors.tryton.reads import page_of, records_by_id
 from zgoda.connectors.tryton.rpc import ids, parent
 from zgoda.connectors.tryton.values import vendor_value
 from zgoda.connectors.tryton.writes import (
@@ -26,7 +26,7 @@ from zgoda.connectors.tryton.writes import (
 )
 from zgoda.kit.convert import Unconvertible
 from zgoda.kit.errors import RefusalKind
-from zgoda.kit.spec import Lookup, Receipt, Removed, Row, Session, Write
+from zgoda.kit.spec import Lookup, Reading, Receipt, Removed, Row, Session, Write
 
 OPPORTUNITY: Final = "sale.opportunity"
 RELATION: Final = "party.relation.all"
@@ -80,8 +80,15 @@ def _reverse(record: Row, told: Options) -> Removed | None:
     return Removed(id=str(record["id"]))
 
 
-def _changed(clause: Domain, columns: tuple[str, ...]) -> Domain:
-    return any_of(["write_date", ">=", clause[2]], ["create_date", ">=", clause[2]])
+async def _new_relations(session: Session, kind: Kind, reading: Reading, since: str, after: int) -> Found:
+    start = stamped(since, options(session).overlap_s)[2]
+    return await page_of(kind, session, reading, [["create_date", ">=", start], ANY], after)
+
+
+async def _edited_relations(session: Session, kind: Kind, reading: Reading, since: str, after: int) -> Found:
+    """A feed of its own, as relations stand no OR (see `any_of`)."""
+    start = stamped(since, options(session).overlap_s)[2]
+    return await page_of(kind, session, reading, [["write_date", ">=", start], ["create_date", "<", start], ANY], after)
 
 
 EMPLOYMENTS: Final = Kind(
@@ -96,7 +103,7 @@ EMPLOYMENTS: Final = Kind(
     base=("type.name",),
     archives=True,
     only=_of_type,
-    changed=_changed,
+    feeds=(_new_relations, _edited_relations),
     removed=_reverse,
     logged="party.relation",
     record_id=lambda logged_id: 2 * logged_id,

@@ -30,7 +30,7 @@ async def read_all(kind: Kind, session: Session, reading: Reading) -> AsyncItera
     total = await call(session, f"model.{kind.model}.search_count", domain)
     done = False
     while not done:
-        found = await _page(kind, session, reading, domain, after)
+        found = await page_of(kind, session, reading, domain, after)
         after, done = found.after, found.done
         page = await present(kind, session, found.records, reading)
         cursor: Cursor = {"since": start} if done else {"start": start, "after": after}
@@ -80,7 +80,16 @@ async def changed_records(session: Session, kind: Kind, reading: Reading, since:
     """The usual feed: records with a young stamp of their own (or of their sub-records)."""
     clause = stamped(since, options(session).overlap_s)
     domain: Domain = [kind.changed(clause, columns(kind, reading))]
-    return await _page(kind, session, reading, [*domain, ANY] if kind.archives else domain, after)
+    return await page_of(kind, session, reading, [*domain, ANY] if kind.archives else domain, after)
+
+
+async def page_of(kind: Kind, session: Session, reading: Reading, domain: Domain, after: int) -> Found:
+    """The next records of a domain in the order of their ids."""
+    size = page_size(reading)
+    found = await rows(session, kind.model, [*domain, ["id", ">", after]], size, columns(kind, reading))
+    if found and found[0]["id"] <= after:
+        raise Temporary(f"{kind.model}: a page repeats what was read")
+    return Found(found, found[-1]["id"] if found else after, len(found) < size)
 
 
 async def records_by_id(kind: Kind, session: Session, numbers: list[int], wanted: tuple[str, ...]) -> list[Row]:
@@ -103,14 +112,6 @@ async def present(kind: Kind, session: Session, found: list[Row], reading: Readi
 
 def page_size(reading: Reading) -> int:
     return max(1, min(reading.page_size or LARGEST_PAGE, LARGEST_PAGE))
-
-
-async def _page(kind: Kind, session: Session, reading: Reading, domain: Domain, after: int) -> Found:
-    size = page_size(reading)
-    found = await rows(session, kind.model, [*domain, ["id", ">", after]], size, columns(kind, reading))
-    if found and found[0]["id"] <= after:
-        raise Temporary(f"{kind.model}: a page repeats what was read")
-    return Found(found, found[-1]["id"] if found else after, len(found) < size)
 
 
 async def _begin(kind: Kind, session: Session, cursor: Cursor | None) -> tuple[str, int]:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
-from collections.abc import AsyncGenerator, Coroutine, Generator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 import msgspec
-from uvicorn import Config
 
 from zgoda.entrypoints.cli.frame import Frame, command, die, on_stop_signals, store_of
 from zgoda.entrypoints.web.serve import Server, build, server
@@ -177,14 +175,6 @@ async def _give_back(store: Store, hub: Hub, holder: str) -> None:
             await lease.give_back()
 
 
-class Unsignalled(Server):
-    """A web server that leaves signals to the hub. Uvicorn would take them over and raise them again when it ends."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
-
-
 @asynccontextmanager
 async def _listening(store: Store, hub: Hub, keeper: Keeper, bound: socket.socket | None) -> AsyncGenerator[None]:
     """The door stands open within the block. It closes when the hub is asked to stop: vendors send again later."""
@@ -195,8 +185,7 @@ async def _listening(store: Store, hub: Hub, keeper: Keeper, bound: socket.socke
         return
     settings = {n: connection_settings(store.project, n, os.environ, read_secret_file) for n in hub.connections}
     host, port = bound.getsockname()[:2]
-    config: Config = server(build(hub, keeper, settings.__getitem__), host, port).config
-    web = Unsignalled(config)
+    web = server(build(hub, keeper, settings.__getitem__), host, port)
     serving = asyncio.create_task(web.serve(sockets=[bound]))
     closing = asyncio.create_task(_close_when_asked(web, keeper))
     serving.add_done_callback(lambda _: keeper.stop.set())
@@ -208,7 +197,7 @@ async def _listening(store: Store, hub: Hub, keeper: Keeper, bound: socket.socke
         await serving
 
 
-async def _close_when_asked(web: Unsignalled, keeper: Keeper) -> None:
+async def _close_when_asked(web: Server, keeper: Keeper) -> None:
     await keeper.stop.wait()
     web.should_exit = True
 

@@ -6,7 +6,8 @@ read again. What is forged costs no database write and is answered like everythi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -90,8 +91,10 @@ def build(hub: Hub, keeper: Keeper, settings_of: Callable[[str], dict[str, Any]]
 class Server(uvicorn.Server):
     """Uvicorn without its own signal handling: the hub stops as a whole."""
 
-    def install_signal_handlers(self) -> None:
-        return
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Uvicorn would take the signals over, and raise them again when it ends."""
+        yield
 
 
 def server(application: Litestar, host: str, port: int) -> Server:
