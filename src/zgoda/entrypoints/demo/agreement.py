@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from zgoda.identity.match import ROLE_NAMES
+
 Side: TypeAlias = Mapping[str, Mapping[str, Any]]
 """What one system holds: key -> field -> value. Both sides name the fields alike."""
 
@@ -61,11 +63,13 @@ def agree(crm: Side, news: Side) -> Agreement:
 
 
 def by_key(records: Iterable[tuple[Any, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
-    """Records by their key, whatever its case; those without one or with somebody else's are left out."""
+    """Records by their key, whatever its case. Left out are those without one, with somebody else's, and with a role's
+    (office@…, which says of nobody who they are)."""
     found: dict[str, list[dict[str, Any]]] = {}
     for key, record in records:
-        if isinstance(key, str) and key.strip():
-            found.setdefault(key.strip().casefold(), []).append(record)
+        folded_key = key.strip().casefold() if isinstance(key, str) else ""
+        if folded_key and folded_key.partition("@")[0] not in ROLE_NAMES:
+            found.setdefault(folded_key, []).append(record)
     return {key: records[0] for key, records in found.items() if len(records) == 1}
 
 
